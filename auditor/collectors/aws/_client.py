@@ -1,0 +1,283 @@
+"""The only door to boto3: an account as the pipeline may ask it, with the vendor's errors translated once.
+
+One data loader is shared by all sessions (a second one costs 68 MiB per 20 clients), clients are made once per service
+and region and are safe to share by threads, and an endpoint on loopback gets S3 Control requests without the account
+label that no resolver knows.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import ipaddress
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from threading import Lock
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import boto3
+import botocore.config
+import botocore.exceptions
+import botocore.loaders
+import botocore.session
+from botocore.credentials import RefreshableCredentials
+
+from auditor.collectors.aws._actions import action_of
+from auditor.domain.errors import CollectionError, WrongAccountError
+from auditor.domain.ports import CallFailed, FailureKind
+
+DENIED = frozenset(  # one word a code; a list of literals would be a page
+    "AccessDenied AccessDeniedException UnauthorizedOperation AuthorizationError UnauthorizedException AuthFailure "
+    "InvalidClientTokenId UnrecognizedClientException ExpiredToken ExpiredTokenException OptInRequired "
+    "SignatureDoesNotMatch 403 Forbidden".split()
+)
+THROTTLED = frozenset(
+    "Throttling ThrottlingException ThrottledException RequestThrottled RequestThrottledException RequestLimitExceeded "
+    "TooManyRequestsException SlowDown BandwidthLimitExceeded ProvisionedThroughputExceededException 429 503".split()
+)
+PREPARE_TRIES = 30
+HOME = {"aws": "us-east-1", "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-north-1"}
+
+
+@cache
+def loader() -> Any:
+    """The process's one reader of service models."""
+    return botocore.loaders.create_loader()
+
+
+def _session(profile: str | None) -> botocore.session.Session:
+    session = botocore.session.Session(profile=profile)
+    session.register_component("data_loader", loader())
+    return session
+
+
+class AwsCaller:
+    """One AWS account, asked as one identity. Satisfies ``domain.ports.Caller``; make it with ``connect``."""
+
+    def __init__(self, session: botocore.session.Session, *, account: str, identity: str, threads: int) -> None:
+        self._session = boto3.session.Session(botocore_session=session)
+        self._config = botocore.config.Config(
+            retries={"mode": "standard", "total_max_attempts": 3},
+            max_pool_connections=threads,
+            connect_timeout=5,
+            read_timeout=20,
+        )
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._calls: Counter[str] = Counter()
+        self._lock = Lock()
+        self.account = account
+        self.identity = identity
+        self.partition = identity.split(":")[1] if identity.startswith("arn:") else "aws"
+        self.home = HOME.get(self.partition, "us-east-1")
+        endpoint = session.get_config_variable("endpoint_url") or _from_environment()
+        self.endpoint = urlsplit(endpoint).netloc if endpoint else ""
+
+    def pages(self, operation: str, params: Mapping[str, Any], *, region: str) -> Iterator[Mapping[str, Any]]:
+        """The answer page by page, without the response's metadata; see ``domain.ports.Caller``."""
+        service, _, method = operation.partition(":")
+        client = self._client(service, region)
+        decode = _DECODE.get(operation, _unchanged)
+        try:
+            if client.can_paginate(method):
+                answers = iter(client.get_paginator(method).paginate(**params))
+            else:
+                answers = iter([getattr(client, method)(**params)])
+            for answer in answers:
+                yield decode({name: value for name, value in answer.items() if name != "ResponseMetadata"})
+        except botocore.exceptions.ParamValidationError:
+            raise  # a declaration that the service model refuses: our bug, found by the contract suite
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError, ValueError, KeyError) as error:
+            raise translate(error, self.action(operation)) from error
+
+    def prepare(self, operation: str, *, region: str) -> None:
+        """Repeat the operation until its state is ``COMPLETE``, about half a minute at the most."""
+        for attempt in range(PREPARE_TRIES):
+            for answer in self.pages(operation, {}, region=region):
+                if answer.get("State") == "COMPLETE":
+                    return
+            time.sleep(min(0.1 * 2**attempt, 1.5))
+        raise CallFailed("NotReady", "error", action=self.action(operation))
+
+    def calls(self) -> Mapping[str, int]:
+        """Requests sent so far, retries included, by operation."""
+        with self._lock:
+            return dict(self._calls)
+
+    def action(self, operation: str) -> str:
+        """The IAM action that an operation needs."""
+        service, _, method = operation.partition(":")
+        return action_of(operation, api_name(service, method))
+
+    def _client(self, service: str, region: str) -> Any:
+        with self._lock:
+            client = self._clients.get((service, region))
+            if client is None:
+                client = self._session.client(service, region_name=region, config=self._config)
+                client.meta.events.register("before-send", self._count)
+                if service == "s3control":
+                    client.meta.events.register("before-sign.s3-control", _without_account_label)
+                self._clients[service, region] = client
+            return client
+
+    def _count(self, request: Any, event_name: str, **_: Any) -> None:
+        del request
+        service, operation = event_name.split(".", 2)[1:]
+        with self._lock:
+            self._calls[f"{service}:{operation}"] += 1
+
+
+def connect(
+    *,
+    profile: str | None = None,
+    role_arn: str | None = None,
+    external_id: str | None = None,
+    endpoint_url: str | None = None,
+    expected_account: str | None = None,
+    threads: int = 16,
+) -> AwsCaller:
+    """The account behind these credentials, asserted against STS before anything can be asked.
+
+    Raises:
+        CollectionError: No credentials, or the vendor refuses them.
+        WrongAccountError: They answer for another account than expected: evidence would be filed under a wrong name.
+    """
+    try:
+        session = _session(profile)
+        if endpoint_url:
+            session.set_config_variable("endpoint_url", endpoint_url)
+        if role_arn:
+            _assume(session, role_arn, external_id)
+        sts = boto3.session.Session(botocore_session=session).client("sts", region_name=_sts_region(session))
+        who = sts.get_caller_identity()
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+        raise CollectionError(
+            f"AWS does not accept these credentials: {_first_line(error)}",
+            advice="Check `aws sts get-caller-identity` with the same profile, role and external id",
+        ) from error
+    if expected_account is not None and who["Account"] != expected_account:
+        raise WrongAccountError(
+            f"the credentials answer for account {who['Account']}, the source is {expected_account}",
+            advice="Give the role ARN of the right account, or connect this account as a source of its own",
+        )
+    return AwsCaller(session, account=who["Account"], identity=who["Arn"], threads=threads)
+
+
+def translate(error: Exception, action: str) -> CallFailed:
+    """A vendor's error as an answer the pipeline understands: its code, its kind, and the permission it is about."""
+    if isinstance(error, botocore.exceptions.ClientError):
+        code = str(error.response.get("Error", {}).get("Code") or "Unknown")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        kind: FailureKind = "denied" if code in DENIED else "throttled" if code in THROTTLED else "error"
+        if kind == "error" and status == 403:
+            kind = "denied"
+        return CallFailed(code, kind, action=action, message=_first_line(error))
+    return CallFailed(type(error).__name__, "error", action=action, message=_first_line(error))
+
+
+@cache
+def api_name(service: str, method: str) -> str:
+    """The API's own spelling of a client method (``describe_db_instances`` is ``DescribeDBInstances``).
+
+    Raises:
+        KeyError: The service has no such operation.
+    """
+    model = loader().load_service_model(service, "service-2")
+    return _names(service, tuple(model["operations"]))[method]
+
+
+@cache
+def _names(service: str, operations: tuple[str, ...]) -> Mapping[str, str]:
+    del service
+    return {botocore.xform_name(name): name for name in operations}
+
+
+def _assume(session: botocore.session.Session, role_arn: str, external_id: str | None) -> None:
+    """Put on the role now and again before it ends; the long-lived credentials are used for nothing else."""
+    sts = boto3.session.Session(botocore_session=_copy(session)).client("sts", region_name=_sts_region(session))
+    asked = {"RoleArn": role_arn, "RoleSessionName": "auditor"} | ({"ExternalId": external_id} if external_id else {})
+
+    def fresh() -> dict[str, str]:
+        got = sts.assume_role(**asked)["Credentials"]
+        return {
+            "access_key": got["AccessKeyId"],
+            "secret_key": got["SecretAccessKey"],
+            "token": got["SessionToken"],
+            "expiry_time": got["Expiration"].isoformat(),
+        }
+
+    credentials = RefreshableCredentials.create_from_metadata(fresh(), refresh_using=fresh, method="sts-assume-role")
+    session._credentials = credentials  # noqa: SLF001  (botocore offers no public way)
+
+
+def _copy(session: botocore.session.Session) -> botocore.session.Session:
+    copy = _session(session.profile)
+    endpoint = session.get_config_variable("endpoint_url")
+    if endpoint:
+        copy.set_config_variable("endpoint_url", endpoint)
+    return copy
+
+
+def _sts_region(session: botocore.session.Session) -> str:
+    return session.get_config_variable("region") or "us-east-1"
+
+
+def _from_environment() -> str | None:
+
+    return os.environ.get("AWS_ENDPOINT_URL")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:300] if str(error) else type(error).__name__
+
+
+def _unchanged(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    return answer
+
+
+def _credential_report(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    rows = csv.DictReader(io.StringIO(answer["Content"].decode("utf-8")))
+    return {"Rows": [dict(row) for row in rows], "GeneratedTime": answer["GeneratedTime"]}
+
+
+_DECODE: Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {
+    "iam:get_credential_report": _credential_report,
+}
+"""Answers that carry a file inside: opened here, so that declarations see rows."""
+
+
+def _without_account_label(request: Any, **_: Any) -> None:
+    """Reach S3 Control on a loopback endpoint: ``<account>.127.0.0.1`` resolves nowhere. AWS's own hosts are left alone."""
+    parts = urlsplit(request.url)
+    label, host = [*(parts.hostname or "").split(".", 1), ""][:2]
+    if label.isdigit() and len(label) == 12 and _loopback(host):
+        netloc = host if parts.port is None else f"{host}:{parts.port}"
+        request.url = urlunsplit(parts._replace(netloc=netloc))
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def enabled_regions(caller: AwsCaller) -> tuple[str, ...]:
+    """The regions that this account has switched on, by name.
+
+    Raises:
+        CollectionError: AWS does not say: name the regions instead.
+    """
+    try:
+        pages = list(caller.pages("ec2:describe_regions", {}, region=caller.home))
+    except CallFailed as failure:
+        raise CollectionError(
+            f"the enabled regions could not be listed ({failure.reason})",
+            advice="Allow ec2:DescribeRegions, or name the regions with --region",
+        ) from failure
+    return tuple(sorted(region["RegionName"] for page in pages for region in page["Regions"]))

@@ -1,0 +1,1 @@
+"""The nouns: frozen values and pure functions that every other room speaks in."""

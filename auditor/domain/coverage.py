@@ -1,0 +1,32 @@
+"""How far the looking reached: per place and resource type, so that silence is never taken for health."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+CoverageState: TypeAlias = Literal["ok", "denied", "throttled", "error", "unsupported"]
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """One look at one resource type in one place: how the listing ended, and how much it showed.
+
+    ``detail`` is the vendor's code and the action (``AccessDenied s3:ListAllMyBuckets``); ``action`` the permission that
+    would show it. ``denied_details`` counts calls per resource that were refused, by action: those are judged, not laid over.
+    """
+
+    place: str
+    resource_type: str
+    state: CoverageState
+    at: datetime
+    listed: int = 0
+    detail: str = ""
+    action: str = ""
+    denied_details: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the listing showed everything there is; only then may a resource be called gone."""
+        return self.state in {"ok", "unsupported"}

@@ -1,0 +1,235 @@
+"""What we look at, declared: the calls, what they may answer, what is kept, and one pure function to a document.
+
+From a declaration follow concurrency, retries, permissions, the call budget and the source line in a bundle.
+A declaration names operations as ``service:operation`` in the client library's spelling; templates in parameters
+(``"{Name}"``) are filled from the listed item, plus ``{account}``, ``{partition}`` and ``{region}``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from auditor.domain.reading import Readings, Unseen
+
+PlaceKind: TypeAlias = Literal["account", "region"]
+Items: TypeAlias = str | Callable[[Mapping[str, Any]], Iterable[Mapping[str, Any]]]
+TEMPLATE = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True, init=False, slots=True, eq=False)
+class Read:
+    """One call and what of its answer is kept.
+
+    ``absent`` error codes are an answer (kept as null). ``unsupported`` codes say that the service is not there.
+    ``items`` is the path of a list in the answer, read over all pages; without it the (single) answer itself is kept.
+    ``keep`` is the allow-list of paths inside each item or the answer (``A.B``, ``A[].B``); nothing else is stored.
+    ``match`` picks, from a list that is read once for all, the items that belong to this resource.
+    ``when`` is asked with the readings so far; a call not made leaves no trace in the evidence.
+    ``project`` replaces ``keep`` by a pure function: for values that may only be scanned in memory.
+    ``prepare`` is an operation repeated until its ``State`` is ``COMPLETE`` before the read itself.
+    """
+
+    operation: str
+    params: Mapping[str, Any]
+    absent: tuple[str, ...]
+    unsupported: tuple[str, ...]
+    items: Items | None
+    keep: tuple[str, ...]
+    match: Mapping[str, str]
+    when: Callable[[Readings], bool] | None
+    project: Callable[[Any], Any] | None
+    prepare: str | None
+
+    def __init__(
+        self,
+        operation: str,
+        *,
+        absent: tuple[str, ...] = (),
+        unsupported: tuple[str, ...] = (),
+        items: Items | None = None,
+        keep: tuple[str, ...] = (),
+        match: Mapping[str, str] | None = None,
+        when: Callable[[Readings], bool] | None = None,
+        project: Callable[[Any], Any] | None = None,
+        prepare: str | None = None,
+        **params: Any,
+    ) -> None:
+        chosen = {
+            "operation": operation,
+            "params": params,
+            "absent": absent,
+            "unsupported": unsupported,
+            "items": items,
+            "keep": keep,
+            "match": match or {},
+            "when": when,
+            "project": project,
+            "prepare": prepare,
+        }
+        for name, value in chosen.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """Every operation that this read may call."""
+        return (self.operation,) if self.prepare is None else (self.prepare, self.operation)
+
+
+@dataclass(frozen=True, init=False, slots=True, eq=False)
+class Listing(Read):
+    """The call that says which resources there are.
+
+    ``id`` names the field, or is a template, that gives the ARN where AWS has one.
+    ``region`` names the field with the resource's own region, for global listings of regional things.
+    """
+
+    id: str
+    region: str | None
+
+    def __init__(self, operation: str, *, items: Items, id: str, region: str | None = None, **rest: Any) -> None:  # noqa: A002  (the word people use)
+        super(Listing, self).__init__(operation, items=items, **rest)
+        object.__setattr__(self, "id", id)
+        object.__setattr__(self, "region", region)
+
+
+Describe: TypeAlias = Callable[[Readings], Any]
+
+
+@dataclass(slots=True, eq=False)
+class ResourceType:
+    """A declared, versioned kind of thing, read in every region, or once per account where ``place`` is ``account``.
+
+    Without a listing it is a place seen from one side (``aws.iam.root``): exactly one document per place.
+    ``volatile`` names kept paths that change without meaning. Raise ``version`` when kept fields or the function change.
+    """
+
+    name: str
+    version: int
+    title: str
+    place: PlaceKind = "region"
+    listing: Listing | None = None
+    details: Mapping[str, Read] = field(default_factory=dict)
+    volatile: tuple[str, ...] = ()
+    _describe: Describe | None = None
+
+    def document(self, function: Describe) -> Describe:
+        """Take the function that turns readings into the document; one per type."""
+        self._describe = function
+        return function
+
+    @property
+    def document_type(self) -> type:
+        """The dataclass that the document function promises."""
+        return _promised(self.name, self._describe)
+
+    @property
+    def reads(self) -> tuple[Read, ...]:
+        """Every call of the declaration, the listing first."""
+        return (*(() if self.listing is None else (self.listing,)), *self.details.values())
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names that the document function may ask for."""
+        kept = () if self.listing is None else self.listing.keep
+        return frozenset({path.split(".", 1)[0].split("[", 1)[0] for path in kept} | set(self.details))
+
+    def describe(self, content: Mapping[str, Any]) -> Any:
+        """The document that this evidence shows; pure, so that anybody may derive it again."""
+        if self._describe is None:
+            raise RuntimeError(f"{self.name} has no document function")
+        return self._describe(Readings(content, self.names))
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One described resource of a population."""
+
+    id: str
+    region: str
+    document: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """All resources of a type that a run saw, and, where the listing fell short, why there may be more."""
+
+    members: tuple[Member, ...]
+    unseen: str | None = None
+
+    def documents(self) -> tuple[Any, ...]:
+        """The documents, closed by an ``Unseen`` where more may exist: expressions know what that means."""
+        seen = tuple(member.document for member in self.members)
+        return seen if self.unseen is None else (*seen, Unseen(self.unseen))
+
+    def find(self, id: str) -> Member | Unseen | None:  # noqa: A002  (the word people use)
+        """The member of that id; ``None`` only if the listing was complete."""
+        for member in self.members:
+            if member.id == id:
+                return member
+        return None if self.unseen is None else Unseen(self.unseen)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What a derived type is built from: the member it stands over, or none for a place, and whole populations."""
+
+    account: str
+    region: str
+    member: Member | None
+    populations: Mapping[str, Population]
+
+    def of(self, resource_type: ResourceType) -> Population:
+        """The population of an input type; for a region's document only the members of that region."""
+        return self.populations[resource_type.name]
+
+
+@dataclass(slots=True, eq=False)
+class DerivedType:
+    """A kind of thing that joins others, built by a pure function once its inputs of the run are in.
+
+    ``over`` is ``account`` or ``region`` (exactly one document per place), or an input type: one document per member,
+    under the member's own id. Inputs that a run gave up are unseen, never empty.
+    """
+
+    name: str
+    version: int
+    title: str
+    over: PlaceKind | ResourceType
+    inputs: tuple[ResourceType, ...]
+    _describe: Callable[[Joined], Any] | None = None
+
+    def document(self, function: Callable[[Joined], Any]) -> Callable[[Joined], Any]:
+        """Take the function that joins the inputs into the document; one per type."""
+        self._describe = function
+        return function
+
+    @property
+    def document_type(self) -> type:
+        """The dataclass that the document function promises."""
+        return _promised(self.name, self._describe)
+
+    @property
+    def place(self) -> PlaceKind:
+        """Where its documents stand: the place itself, or that of the members."""
+        return self.over.place if isinstance(self.over, ResourceType) else self.over
+
+    def describe(self, joined: Joined) -> Any:
+        """The document that these inputs show; pure."""
+        if self._describe is None:
+            raise RuntimeError(f"{self.name} has no document function")
+        return self._describe(joined)
+
+
+AnyType: TypeAlias = ResourceType | DerivedType
+
+
+def _promised(name: str, function: Callable[..., Any] | None) -> type:
+    if function is None:
+        raise RuntimeError(f"{name} has no document function")
+    from typing import get_type_hints  # noqa: PLC0415  (asked at load time only)
+
+    promised: type = get_type_hints(function)["return"]
+    return promised

@@ -1,0 +1,76 @@
+"""What is looked at: sources, their places, and the units of work that one run over a source is cut into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+from uuid import UUID, uuid5
+
+SourceKind: TypeAlias = Literal["aws", "kubernetes"]
+GLOBAL = "global"
+JOIN = "join"
+UnitState: TypeAlias = Literal["due", "leased", "done", "given_up"]
+
+NAMESPACE = UUID("6f0e3c1e-7b55-5d1b-9a5c-0d7a52a9c4b1")
+
+
+def public_id(tenant: UUID | str, *natural: str) -> UUID:
+    """The id that URLs, exports and the ledger use: the same natural key always has the same id."""
+    return uuid5(NAMESPACE, "\x1f".join((str(tenant), *natural)))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A connected AWS account: who we ask as, and where. ``account`` is twelve digits."""
+
+    tenant: UUID
+    id: UUID
+    kind: SourceKind
+    account: str
+    name: str
+    partition: str = "aws"
+    role_arn: str | None = None
+    external_id: str | None = None
+    profile: str | None = None
+    endpoint_url: str | None = None
+    """Set only where the answers do not come from the provider itself: pages and exports say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A source's region, or ``global`` for what stands over all regions. ``join`` is where derived types are built."""
+
+    account: str
+    region: str
+    partition: str = "aws"
+
+    @property
+    def native_id(self) -> str:
+        """How the place itself is named as a resource: the account's root ARN, or ``ACCOUNT/REGION``."""
+        if self.region in {GLOBAL, JOIN}:
+            return f"arn:{self.partition}:iam::{self.account}:root"
+        return f"{self.account}/{self.region}"
+
+    @property
+    def resource_type(self) -> str:
+        """The type that the place has as a resource."""
+        return "aws.account" if self.region in {GLOBAL, JOIN} else "aws.region"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A leased piece of a run: one place. ``fence`` grows with each lease, so a late worker is recognised."""
+
+    tenant: UUID
+    id: UUID
+    run: UUID
+    source: UUID
+    place: str
+    fence: int
+    slot: datetime
+
+
+def unit_id(tenant: UUID, source: UUID, place: str, slot: datetime) -> UUID:
+    """Source, place and slot name a unit: planning twice plans the same unit."""
+    return public_id(tenant, "unit", str(source), place, slot.isoformat())

@@ -1,0 +1,1 @@
+"""In which form it is handed over: one file per format."""

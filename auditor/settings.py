@@ -1,0 +1,50 @@
+"""Every setting, read from the environment (``AUDITOR_…``), with defaults under which one process does all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _home() -> Path:
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "auditor"
+
+
+class Settings(BaseSettings):
+    """How this process was configured. Without a database URL the embedded PostgreSQL under ``home`` is used."""
+
+    model_config = SettingsConfigDict(env_prefix="AUDITOR_", frozen=True, extra="ignore")
+
+    home: Path = Field(default_factory=_home, description="Folder for embedded data, evidence objects and the root key")
+    database_url: SecretStr | None = Field(None, description="PostgreSQL URL of the application role")
+    claim_database_url: SecretStr | None = Field(None, description="PostgreSQL URL of the role that leases work")
+    migrate_database_url: SecretStr | None = Field(
+        None, description="PostgreSQL URL of the schema owner, for migrate only"
+    )
+    broker_url: SecretStr | None = Field(None, description="Redis URL; in memory when everything runs in one process")
+    root_key: SecretStr | None = Field(None, description="32 bytes, base64; else read from, or made in, home/root.key")
+    base_url: str = Field(
+        "http://127.0.0.1:8420", description="Where people reach the dashboard: links are built on it"
+    )
+    host: str = Field("127.0.0.1", description="Address that the web process binds")
+    port: int = Field(8420, ge=0, le=65535, description="Port that the web process binds")
+    egress_allow: str = Field(
+        "", description="Networks, comma separated, that webhooks may reach although they are private"
+    )
+    secure_cookies: bool | None = Field(None, description="Cookies for https only; by default what base_url says")
+    log_level: str = Field("info", description="debug, info, warning or error")
+    threads: int = Field(16, ge=1, le=256, description="Concurrent calls of one collecting unit")
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the database comes with us instead of from an operator."""
+        return self.database_url is None
+
+    @property
+    def objects_dir(self) -> Path:
+        """Where evidence objects lie when they are kept locally."""
+        return self.home / "objects"

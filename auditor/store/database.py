@@ -1,0 +1,59 @@
+"""Connections: one pool per login role, sessions in UTC, and transactions that know their tenant before anything else.
+
+The tenant is set by the first statement of a transaction and dies with it; without one, policies show no row. A forgotten
+transaction is ended by the server, because an idle one holds back every migration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
+
+IDLE_FOR_MS = 300_000
+_TENANT = text("SELECT set_config('app.tenant', :tenant, true)")
+
+
+class Database:
+    """A pool of connections of one role. ``close`` when the process ends."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def under(self, tenant: UUID) -> Iterator[Connection]:
+        """One transaction that sees and writes rows of this tenant only; committed unless an error leaves it."""
+        with self._engine.begin() as connection:
+            connection.execute(_TENANT, {"tenant": str(tenant)})
+            yield connection
+
+    @contextmanager
+    def plain(self) -> Iterator[Connection]:
+        """One transaction without a tenant: for claims, and for the functions over identities."""
+        with self._engine.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Give every connection back to the server."""
+        self._engine.dispose()
+
+
+def connect(url: str, *, connections: int = 10) -> Database:
+    """The database behind a URL, up to ``connections`` of it at a time; nothing is dialled before it is used."""
+    return Database(engine(url, connections=connections))
+
+
+def engine(url: str, *, connections: int = 10, autocommit: bool = False) -> Engine:
+    """An engine for ``postgresql://`` URLs, over psycopg 3, in UTC."""
+    parsed = make_url(url).set(drivername="postgresql+psycopg")
+    return create_engine(
+        parsed,
+        pool_size=connections,
+        max_overflow=0,
+        pool_pre_ping=True,
+        # years beyond 9999 are not dates in Python: the sentinel of open spans must never be converted to a local zone
+        connect_args={"options": f"-c timezone=UTC -c idle_in_transaction_session_timeout={IDLE_FOR_MS}"},
+        isolation_level="AUTOCOMMIT" if autocommit else "READ COMMITTED",
+    )

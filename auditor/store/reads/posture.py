@@ -1,0 +1,280 @@
+"""Where we stand: the roll-up over effective states, how far the looking reached, and what holds most deviations up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from auditor.domain.rollup import FrameworkStanding, Tally, rollup
+from auditor.store import schema as db
+from auditor.store.reads.overlay import FRESH, Looked, lines, looks
+
+if TYPE_CHECKING:
+    from auditor.domain.control import Library
+
+
+@dataclass(frozen=True, slots=True)
+class SourceView:
+    """A source and its latest run. ``endpoint_url`` is set only where no real provider answers."""
+
+    id: UUID
+    kind: str
+    account: str
+    name: str
+    endpoint_url: str | None
+    regions: tuple[str, ...]
+    every: timedelta
+    run: UUID | None
+    run_state: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    units_left: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageRow:
+    """How the latest look at a type in a place ended; ``stale`` where it ended well but too long ago."""
+
+    source: UUID
+    account: str
+    source_name: str
+    place: str
+    resource_type: str
+    state: str
+    detail: str
+    action: str
+    listed: int
+    denied: tuple[tuple[str, int], ...]
+    since: datetime
+    last_at: datetime
+
+    @property
+    def reached(self) -> bool:
+        """Whether the listing showed everything, lately."""
+        return self.state in {"ok", "unsupported"}
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageSummary:
+    """How many listings reached everything, and how old the looking is."""
+
+    reached: int
+    total: int
+    freshest: datetime | None
+    oldest: datetime | None
+
+    @property
+    def share(self) -> int | None:
+        """Whole percent of listings that reached everything, rounded down."""
+        return self.reached * 100 // self.total if self.total else None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A permission that is missing, or another reason why something was not seen, and how much it hides."""
+
+    action: str
+    state: str
+    detail: str
+    account: str
+    listings: int
+    resources: int
+
+
+@dataclass(frozen=True, slots=True)
+class CauseRow:
+    """A check that holds deviations up, with how many resources deviate, and since when the oldest does."""
+
+    check: str
+    failing: int
+    oldest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Posture:
+    """Everything the first page says. Each number has its rows under Findings or Coverage."""
+
+    as_of: datetime
+    frameworks: tuple[FrameworkStanding, ...]
+    total: Tally
+    causes: tuple[CauseRow, ...]
+    coverage: CoverageSummary
+    gaps: tuple[Gap, ...]
+    sources: tuple[SourceView, ...]
+
+
+def counts(conn: sa.Connection, library: Library, as_of: datetime) -> dict[str, dict[str, int]]:
+    """Effective states by check: what ``rollup`` takes."""
+    line = lines(conn, library, as_of).c
+    grouped: dict[str, dict[str, int]] = {}
+    for check, state, n in conn.execute(
+        sa.select(line.check_id, line.shown, sa.func.count()).group_by(line.check_id, line.shown)
+    ):
+        grouped.setdefault(check, {})[state] = n
+    return grouped
+
+
+def posture(conn: sa.Connection, library: Library, as_of: datetime) -> Posture:
+    """The tenant's standing as of now."""
+    by_check = counts(conn, library, as_of)
+    rows = coverage(conn, library, as_of)
+    return Posture(
+        as_of=as_of,
+        frameworks=rollup(library, by_check),
+        total=Tally.sum(Tally.of(states) for states in by_check.values()),
+        causes=causes(conn, library, as_of),
+        coverage=summary(rows),
+        gaps=gaps(rows),
+        sources=sources(conn),
+    )
+
+
+def causes(conn: sa.Connection, library: Library, as_of: datetime, limit: int = 8) -> tuple[CauseRow, ...]:
+    """The checks with most deviating resources, core tier."""
+    line = lines(conn, library, as_of).c
+    number = sa.func.count()
+    rows = conn.execute(
+        sa.select(line.check_id, number, sa.func.min(line.shown_since))
+        .where(line.shown == "fail", line.tier == "core")
+        .group_by(line.check_id)
+        .order_by(number.desc(), line.check_id)
+        .limit(limit)
+    )
+    return tuple(CauseRow(*row) for row in rows)
+
+
+def sources(conn: sa.Connection) -> tuple[SourceView, ...]:
+    """Every connected source with its latest run, by name."""
+    source, run = db.source.c, db.run.c
+    latest = (
+        sa.select(run.run_id, run.state, run.started_at, run.finished_at, run.units_left)
+        .where(run.source_id == source.source_id)
+        .order_by(run.started_at.desc())
+        .limit(1)
+        .lateral("latest")
+    )
+    rows = conn.execute(
+        sa.select(
+            source.source_id,
+            source.kind,
+            source.account,
+            source.name,
+            source.endpoint_url,
+            source.regions,
+            source.every_seconds,
+            *latest.c,
+        )
+        .select_from(db.source.outerjoin(latest, sa.true()))
+        .order_by(source.name, source.account)
+    )
+    return tuple(
+        SourceView(*values[:5], tuple(values[5]), timedelta(seconds=values[6]), *values[7:])
+        for values in (tuple(row) for row in rows)
+    )
+
+
+def coverage(conn: sa.Connection, library: Library, as_of: datetime) -> tuple[CoverageRow, ...]:
+    """The latest look at each type and place, those that fell short first."""
+    named = {one.id: one for one in sources(conn)}
+    rows = []
+    for one in looks(conn, as_of):
+        source = named[one.source]
+        rows.append(
+            CoverageRow(
+                source=one.source,
+                account=source.account,
+                source_name=source.name,
+                place=one.place,
+                resource_type=one.resource_type,
+                state=_state(one, library, as_of),
+                detail=one.detail,
+                action=one.action,
+                listed=one.listed,
+                denied=_denied(one.denied_details),
+                since=one.valid_from,
+                last_at=one.last_at,
+            )
+        )
+    return tuple(sorted(rows, key=lambda row: (row.reached, row.account, row.place, row.resource_type)))
+
+
+def _state(one: Looked, library: Library, as_of: datetime) -> str:
+    """The look's own word, or ``stale`` where the strictest of its checks would say so."""
+    fresh_for = min((check.fresh_for for check in library.by_resource.get(one.resource_type, ())), default=FRESH)
+    over = one.lays_over(fresh_for, as_of)
+    return "stale" if over is not None and one.state in {"ok", "unsupported"} and over.state == "unknown" else one.state
+
+
+def _denied(details: object) -> tuple[tuple[str, int], ...]:
+    pairs = details.items() if isinstance(details, Mapping) else details if isinstance(details, list) else ()
+    return tuple((str(action), int(n)) for action, n in pairs)
+
+
+def summary(rows: tuple[CoverageRow, ...]) -> CoverageSummary:
+    """Coverage in four figures."""
+    times = [row.last_at for row in rows]
+    return CoverageSummary(
+        sum(row.reached for row in rows), len(rows), max(times, default=None), min(times, default=None)
+    )
+
+
+def gaps(rows: tuple[CoverageRow, ...]) -> tuple[Gap, ...]:
+    """What could not be looked at: by account and permission, the widest first."""
+    listings: Counter[tuple[str, str, str, str]] = Counter()
+    resources: Counter[tuple[str, str, str, str]] = Counter()
+    for row in rows:
+        if not row.reached:
+            listings[row.account, row.action, row.state, "" if row.state == "stale" else row.detail] += 1
+        for action, n in row.denied:
+            resources[row.account, action, "denied", f"AccessDenied {action}"] += n
+    keys = sorted({*listings, *resources}, key=lambda key: (-listings[key], -resources[key], key))
+    return tuple(
+        Gap(
+            action,
+            state,
+            detail,
+            account,
+            listings[account, action, state, detail],
+            resources[account, action, state, detail],
+        )
+        for account, action, state, detail in keys
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """How a framework's primary core checks stood at a day's end."""
+
+    day: date
+    by_framework: Mapping[str, Tally]
+
+
+def daily(conn: sa.Connection, library: Library, *, until: date, days: int) -> tuple[Day, ...]:
+    """The days of the chart that have figures, oldest first; a day without a run is missing, so it is drawn as a gap."""
+    row = db.daily_rollup.c
+    asked = {one.framework: one.checks for one in rollup(library, {})}
+    sums = [
+        sa.func.coalesce(
+            sa.func.sum(row.n).filter(row.check_id == sa.any_(sa.cast(list(checks), sa.ARRAY(sa.Text)))), 0
+        )
+        for checks in asked.values()
+    ]
+    found: dict[date, dict[str, dict[str, int]]] = {}
+    for day, state, *numbers in conn.execute(
+        sa.select(row.day, row.state, *sums)
+        .where(row.day > until - timedelta(days=days), row.day <= until)
+        .group_by(row.day, row.state)
+        .order_by(row.day)
+    ):
+        for framework, n in zip(asked, numbers, strict=True):
+            found.setdefault(day, {}).setdefault(framework, {})[state] = int(n)
+    return tuple(
+        Day(day, {framework: Tally.of(states) for framework, states in frameworks.items()})
+        for day, frameworks in found.items()
+    )

@@ -1,0 +1,61 @@
+"""What every part of a tenant's store stands on: one transaction, one tenant, and who judges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import Connection, CursorResult, Row, text
+from sqlalchemy.sql import Executable
+
+from auditor.domain.errors import StaleFenceError
+from auditor.domain.finding import FOREVER
+from auditor.domain.ports import Objects
+from auditor.domain.source import Unit
+
+_HELD = """
+SELECT 1 FROM work
+WHERE id = :id AND queue IN ('collect', 'assess') AND fence = :fence AND lease_until IS NOT NULL
+FOR UPDATE
+"""
+
+
+class Scoped:
+    """A transaction under one tenant; row-level security refuses whatever this code would forget."""
+
+    def __init__(self, connection: Connection, tenant: UUID, objects: Objects, evaluator: str) -> None:
+        self._connection = connection
+        self._tenant = tenant
+        self._objects = objects
+        self._evaluator = evaluator
+
+    def _run(self, sql: str, **values: Any) -> CursorResult[Any]:
+        """Execute one statement; ``:tenant`` and ``:forever`` are always known to it."""
+        known = {"tenant": self._tenant, "forever": FOREVER}
+        asked = {name: value for name, value in known.items() if f":{name}" in sql}
+        return self._connection.execute(text(sql), asked | values)
+
+    def _many(self, statement: Executable | str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Execute one statement for many rows, if there are any; each row carries the tenant."""
+        if rows:
+            ready = text(statement) if isinstance(statement, str) else statement
+            self._connection.execute(ready, [{"tenant_id": self._tenant, **row} for row in rows])
+
+    def _one(self, sql: str, **values: Any) -> Row[Any] | None:
+        return cast("Row[Any] | None", self._run(sql, **values).one_or_none())
+
+    def _lock(self, *words: str) -> None:
+        """One writer at a time over what the words name, until the transaction ends."""
+        self._run(
+            "SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))", key="\x1f".join((str(self._tenant), *words))
+        )
+
+    def _hold(self, unit: Unit) -> None:
+        """Assert that the unit's lease is still ours and keep it ours until the transaction ends.
+
+        Raises:
+            StaleFenceError: Somebody else has taken the unit over, or it was given back or finished.
+        """
+        if self._one(_HELD, id=unit.id, fence=unit.fence) is None:
+            raise StaleFenceError(f"unit {unit.id} is no longer held under fence {unit.fence}")

@@ -1,0 +1,1 @@
+"""Who may: principals and their permissions, passwords, sealed secrets, and the one door to the outside."""

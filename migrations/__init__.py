@@ -1,0 +1,1 @@
+"""The schema's history: each step runs as the non-superuser owner, under the code of the release before it."""
