@@ -103,19 +103,20 @@ def next_day(name: str, at: datetime, as_of: datetime) -> datetime | None:
 
 
 def next_flip(name: str, symbol: str, at: datetime, number: float, as_of: datetime) -> datetime | None:
-    """The first instant after ``as_of`` at which ``days symbol number`` changes its answer, ``None`` if it never will."""
+    """The next instant at which ``days symbol number`` changes its answer; one in the past means it never will again."""
     if number.__class__ is float and not math.isfinite(number):
         return None
     if symbol in {"==", "!="}:
-        steps = [int(number), int(number) + 1] if number == math.floor(number) else []
-    else:
-        # The integers reached from below at which the comparison turns: at `number`, or just above it.
-        steps = [math.ceil(number) if symbol in {">=", "<"} else math.floor(number) + 1]
-    if name == "days_until":
-        # Counting down, "at least n" ends when n - 1 begins, which is where the period of n closes.
-        steps.reverse()
-    ahead = (_turn(name, at, step) for step in steps)
-    return next((turn for turn in ahead if turn is not None and turn > as_of), None)
+        if number != math.floor(number):
+            return None
+        # The count comes to the number at one step and leaves it at the next; counting down, the later step comes first.
+        first, second = int(number), int(number) + 1
+        if name == "days_until":
+            first, second = second, first
+        turn = _turn(name, at, first)
+        return turn if turn is not None and turn > as_of else _turn(name, at, second)
+    # The integer at which the comparison turns: the number itself, or the one just above it.
+    return _turn(name, at, math.ceil(number) if symbol in {">=", "<"} else math.floor(number) + 1)
 
 
 def price_of_call(act: Callable[..., Any]) -> Callable[..., int]:

@@ -68,13 +68,16 @@ def _check_path(shape: Shape, path: tuple[str, ...]) -> None:
 
 def _look_up(value: Any, path: tuple[str, ...]) -> str:
     for name in path:
-        if not isinstance(value, Mapping) or name not in value:
+        try:
+            value = value[name]
+        except (KeyError, TypeError):  # not there, or nothing that has fields
             return NOT_SEEN
-        value = value[name]
     return _spoken(value)
 
 
 def _spoken(value: Any) -> str:
+    if value.__class__ is int:
+        return str(value)
     if is_unseen(value):
         return NOT_SEEN
     if value is None:

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from datetime import datetime
 from http.client import HTTPConnection
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -39,6 +40,7 @@ class AwsEmulator:
         self._session: Any = None
         self._clients: dict[tuple[str, str], Any] = {}
         self._faults: list[Fault] = []
+        self._making = Lock()
 
     def __enter__(self) -> Self:
         self.start()
@@ -121,9 +123,10 @@ class AwsEmulator:
 
     def client(self, service: str, region: str = "us-east-1") -> Any:
         """A boto3 client of this account, made once per service and region; S3 Control works too."""
-        if (service, region) not in self._clients:
-            self._clients[service, region] = self._make_client(service, region)
-        return self._clients[service, region]
+        with self._making:  # clients may be shared by threads, the session that makes them may not
+            if (service, region) not in self._clients:
+                self._clients[service, region] = self._make_client(service, region)
+            return self._clients[service, region]
 
     def _make_client(self, service: str, region: str) -> Any:
         import boto3  # noqa: PLC0415 - costs a quarter second, which a mere start() shall not pay

@@ -9,19 +9,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
+import moto.core.responses as moto_responses
 import moto.iam.models as iam_models
 import moto.sts.models as sts_models
 from cryptography import x509
 from moto.cloudtrail.models import Trail, TrailStatus
 from moto.core.responses import ActionResult
+from moto.core.utils import method_names_from_class
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
 from moto.ec2.models.vpn_connections import VPNConnection
 from moto.ec2.responses.elastic_block_store import ElasticBlockStore
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AccountSummary, IAMBackend
 from moto.iam.responses import IamResponse
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.s3.models import S3Backend
 
 from auditor.simulators.answers import ACCOUNT
@@ -58,6 +62,7 @@ def mend(state: State) -> None:
         quirk(state)
     _managed_policies()
     _summary(state)
+    _shortcuts()
 
 
 def _patch(owner: Any, name: str, mended: Any) -> None:
@@ -224,3 +229,17 @@ def _managed_policies() -> None:
         return details
 
     _patch(IAMBackend, "get_account_authorization_details", get_account_authorization_details)
+
+
+def _shortcuts() -> None:
+    """Not a lie but a waste: moto reads a directory and inspects a class at every request, half of its time."""
+    by_host: dict[str | None, Any] = {}
+    found = DomainDispatcherApplication.get_backend_for_host
+
+    def get_backend_for_host(self: Any, host: str | None) -> Any:
+        if host not in by_host:
+            by_host[host] = found(self, host)
+        return by_host[host]
+
+    _patch(DomainDispatcherApplication, "get_backend_for_host", get_backend_for_host)
+    _patch(moto_responses, "method_names_from_class", lru_cache(maxsize=None)(method_names_from_class))

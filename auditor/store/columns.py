@@ -52,7 +52,9 @@ def number(name: str, *, default: str | None = None, big: bool = False) -> Colum
 
 def json(name: str, *, null: bool = False, default: str = "{}") -> Column[Any]:
     """Plain JSON, for what is read as a whole."""
-    return Column(name, JSONB, nullable=null, server_default=None if null else text(f"'{default}'::jsonb"))
+    return Column(
+        name, JSONB(none_as_null=True), nullable=null, server_default=None if null else text(f"'{default}'::jsonb")
+    )
 
 
 def flag(name: str) -> Column[Any]:

@@ -156,7 +156,7 @@ class RunRows(CoverageRows):
         """
         self._hold(unit)
         self._cover(unit, [Coverage(unit.place, name, "error", now, detail=reason) for name in resource_types])
-        self._close(unit, "given_up", {}, now=now, reason=reason)
+        self._close_unit(unit, "given_up", {}, now=now, reason=reason)
 
     def finish(self, unit: Unit, counts: Mapping[str, int], *, now: datetime) -> bool:
         """Close the unit with its counts; the last place wakes ``join``; true when the whole run is over.
@@ -168,9 +168,9 @@ class RunRows(CoverageRows):
         if counts.get("listed", 0) != counts.get("judged", 0) + counts.get("excluded", 0):
             raise RuntimeError(f"unit {unit.id}: what was listed is not what was judged or excluded: {dict(counts)}")
         self._hold(unit)
-        return self._close(unit, "done", counts, now=now)
+        return self._close_unit(unit, "done", counts, now=now)
 
-    def _close(
+    def _close_unit(
         self, unit: Unit, state: str, counts: Mapping[str, int], *, now: datetime, reason: str | None = None
     ) -> bool:
         plain = json.dumps(dict(counts))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, CursorResult, Row, text
@@ -43,7 +43,7 @@ class Scoped:
             self._connection.execute(ready, [{"tenant_id": self._tenant, **row} for row in rows])
 
     def _one(self, sql: str, **values: Any) -> Row[Any] | None:
-        return cast("Row[Any] | None", self._run(sql, **values).one_or_none())
+        return self._run(sql, **values).one_or_none()
 
     def _lock(self, *words: str) -> None:
         """One writer at a time over what the words name, until the transaction ends."""

@@ -38,9 +38,7 @@ def tick(
     A crash between leasing and sending loses nothing: the lease runs out and the row is leased again.
     """
     _guarded("planning failed", duties.plan_due)
-    return sum(
-        _guarded("leasing failed", lambda queue=queue: _ring(claims, send, now, queue, room)) for queue in QUEUES
-    )
+    return sum(_guarded("leasing failed", partial(_ring, claims, send, now, queue, room)) for queue in QUEUES)
 
 
 def _ring(

@@ -99,7 +99,7 @@ def value(node: ast.AST, names: Names, as_of: datetime) -> Any:
             a, b = value(left, names, as_of), value(right, names, as_of)
             if not (number(a) and number(b)):
                 return Hidden()
-            return {ast.Add: lambda: a + b, ast.Sub: lambda: a - b, ast.Mult: lambda: a * b}[type(op)]()
+            return a * b if isinstance(op, ast.Mult) else a + b if isinstance(op, ast.Add) else a - b
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             a = value(operand, names, as_of)
             return -a if number(a) else Hidden()

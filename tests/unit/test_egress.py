@@ -154,14 +154,14 @@ def test_a_resolver_that_hangs_holds_nobody_up() -> None:
 
 def test_a_name_that_changes_its_answer_after_judging_is_dialled_where_it_was_judged() -> None:
     """The judged address is a receiver of ours; the second answer would be a trap that counts who comes."""
-    with listening("127.0.0.2") as (port, judged), listening("127.0.0.3", port) as (_, trapped):
+    with listening("127.0.0.1") as (port, judged), listening("127.0.0.3", port) as (_, trapped):
         asked: list[str] = []
 
         def rebinding(host: str, port: int) -> Sequence[str]:
             asked.append(host)
-            return ("127.0.0.2",) if len(asked) == 1 else ("127.0.0.3",)
+            return ("127.0.0.1",) if len(asked) == 1 else ("127.0.0.3",)
 
-        egress = Egress((ip_network("127.0.0.2/32"),), resolve=rebinding)
+        egress = Egress((ip_network("127.0.0.1/32"),), resolve=rebinding)
         reply = egress.post(f"http://receiver.example:{port}/hook", {}, b"{}")
         assert reply.status == 204
         assert asked == ["receiver.example"]

@@ -49,17 +49,20 @@ def loader() -> Any:
     return botocore.loaders.create_loader()
 
 
-def _session(profile: str | None) -> botocore.session.Session:
+def _session(profile: str | None) -> boto3.session.Session:
     session = botocore.session.Session(profile=profile)
     session.register_component("data_loader", loader())
-    return session
+    return boto3.session.Session(botocore_session=session)
 
 
 class AwsCaller:
     """One AWS account, asked as one identity. Satisfies ``domain.ports.Caller``; make it with ``connect``."""
 
-    def __init__(self, session: botocore.session.Session, *, account: str, identity: str, threads: int) -> None:
-        self._session = boto3.session.Session(botocore_session=session)
+    def __init__(
+        self, session: boto3.session.Session, *, account: str, identity: str, endpoint_url: str | None, threads: int
+    ) -> None:
+        self._session = session
+        self._endpoint_url = endpoint_url
         self._config = botocore.config.Config(
             retries={"mode": "standard", "total_max_attempts": 3},
             max_pool_connections=threads,
@@ -73,8 +76,7 @@ class AwsCaller:
         self.identity = identity
         self.partition = identity.split(":")[1] if identity.startswith("arn:") else "aws"
         self.home = HOME.get(self.partition, "us-east-1")
-        endpoint = session.get_config_variable("endpoint_url") or _from_environment()
-        self.endpoint = urlsplit(endpoint).netloc if endpoint else ""
+        self.endpoint = urlsplit(endpoint_url).netloc if endpoint_url else ""
 
     def pages(self, operation: str, params: Mapping[str, Any], *, region: str) -> Iterator[Mapping[str, Any]]:
         """The answer page by page, without the response's metadata; see ``domain.ports.Caller``."""
@@ -116,7 +118,9 @@ class AwsCaller:
         with self._lock:
             client = self._clients.get((service, region))
             if client is None:
-                client = self._session.client(service, region_name=region, config=self._config)
+                client = self._session.client(
+                    service, region_name=region, endpoint_url=self._endpoint_url, config=self._config
+                )
                 client.meta.events.register("before-send", self._count)
                 if service == "s3control":
                     client.meta.events.register("before-sign.s3-control", _without_account_label)
@@ -145,13 +149,12 @@ def connect(
         CollectionError: No credentials, or the vendor refuses them.
         WrongAccountError: They answer for another account than expected: evidence would be filed under a wrong name.
     """
+    endpoint_url = endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
     try:
         session = _session(profile)
-        if endpoint_url:
-            session.set_config_variable("endpoint_url", endpoint_url)
         if role_arn:
-            _assume(session, role_arn, external_id)
-        sts = boto3.session.Session(botocore_session=session).client("sts", region_name=_sts_region(session))
+            session = _assumed(session, role_arn, external_id, endpoint_url)
+        sts = session.client("sts", region_name=_sts_region(session), endpoint_url=endpoint_url)
         who = sts.get_caller_identity()
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
         raise CollectionError(
@@ -163,7 +166,7 @@ def connect(
             f"the credentials answer for account {who['Account']}, the source is {expected_account}",
             advice="Give the role ARN of the right account, or connect this account as a source of its own",
         )
-    return AwsCaller(session, account=who["Account"], identity=who["Arn"], threads=threads)
+    return AwsCaller(session, account=who["Account"], identity=who["Arn"], endpoint_url=endpoint_url, threads=threads)
 
 
 def translate(error: Exception, action: str) -> CallFailed:
@@ -195,9 +198,11 @@ def _names(service: str, operations: tuple[str, ...]) -> Mapping[str, str]:
     return {botocore.xform_name(name): name for name in operations}
 
 
-def _assume(session: botocore.session.Session, role_arn: str, external_id: str | None) -> None:
-    """Put on the role now and again before it ends; the long-lived credentials are used for nothing else."""
-    sts = boto3.session.Session(botocore_session=_copy(session)).client("sts", region_name=_sts_region(session))
+def _assumed(
+    session: boto3.session.Session, role_arn: str, external_id: str | None, endpoint_url: str | None
+) -> boto3.session.Session:
+    """A session under the role, renewed before it ends; the long-lived credentials are used for nothing else."""
+    sts = session.client("sts", region_name=_sts_region(session), endpoint_url=endpoint_url)
     asked = {"RoleArn": role_arn, "RoleSessionName": "auditor"} | ({"ExternalId": external_id} if external_id else {})
 
     def fresh() -> dict[str, str]:
@@ -209,25 +214,16 @@ def _assume(session: botocore.session.Session, role_arn: str, external_id: str |
             "expiry_time": got["Expiration"].isoformat(),
         }
 
-    credentials = RefreshableCredentials.create_from_metadata(fresh(), refresh_using=fresh, method="sts-assume-role")
-    session._credentials = credentials  # noqa: SLF001  (botocore offers no public way)
+    assumed = botocore.session.Session()
+    assumed.register_component("data_loader", loader())
+    assumed._credentials = RefreshableCredentials.create_from_metadata(  # noqa: SLF001  (botocore offers no public way)
+        fresh(), refresh_using=fresh, method="sts-assume-role"
+    )
+    return boto3.session.Session(botocore_session=assumed)
 
 
-def _copy(session: botocore.session.Session) -> botocore.session.Session:
-    copy = _session(session.profile)
-    endpoint = session.get_config_variable("endpoint_url")
-    if endpoint:
-        copy.set_config_variable("endpoint_url", endpoint)
-    return copy
-
-
-def _sts_region(session: botocore.session.Session) -> str:
-    return session.get_config_variable("region") or "us-east-1"
-
-
-def _from_environment() -> str | None:
-
-    return os.environ.get("AWS_ENDPOINT_URL")
+def _sts_region(session: boto3.session.Session) -> str:
+    return session.region_name or "us-east-1"
 
 
 def _first_line(error: Exception) -> str:

@@ -57,7 +57,7 @@ def records_below(selector: ObjectSelector, arn: str) -> bool:
 
 def records_every_bucket(selector: ObjectSelector) -> bool:
     """Whether no bucket is left out, those still to come included."""
-    return any(records_below(selector, root) for root in S3_ROOTS)
+    return not selector.left_out and any(records_below(selector, root) for root in S3_ROOTS)
 
 
 def _classic_objects(answer: Mapping[str, Any]) -> Iterator[ObjectSelector]:

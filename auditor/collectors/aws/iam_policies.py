@@ -50,7 +50,6 @@ policy = ResourceType(
         items="Policies",
         id="Arn",
         keep=(
-            "PolicyName",
             "Arn",
             "AttachmentCount",
             "DefaultVersionId",
@@ -65,9 +64,10 @@ policy = ResourceType(
 @policy.document
 def describe_policy(seen: Readings) -> ManagedPolicy:
     """The policy with its rights weighed; policies that AWS owns are read too, since they can be attached."""
+    arn = listed(seen["Arn"])
     return ManagedPolicy(
-        name=listed(seen["PolicyName"]),
-        customer_managed="::aws:policy/" not in listed(seen["Arn"]),
+        name=arn.rsplit("/", 1)[-1],
+        customer_managed="::aws:policy/" not in arn,
         attachments=seen["AttachmentCount"].map(lambda count: count or 0),
         full_admin=_default_version(seen["PolicyVersionList"]),
     )

@@ -132,9 +132,9 @@ def _states(conn: sa.Connection, library: Library, asked: FindingFilter, as_of: 
 
 
 def _select(
-    conn: sa.Connection, library: Library, asked: FindingFilter, as_of: datetime
+    conn: sa.Connection, library: Library, asked: FindingFilter, as_of: datetime, *, gone: bool = False
 ) -> tuple[sa.Select[Any], Any, sa.ColumnElement[int]]:
-    line = lines(conn, library, as_of).c
+    line = lines(conn, library, as_of, gone=gone).c
     rank: sa.ColumnElement[int] = sa.case(
         {"critical": 0, "high": 1, "medium": 2, "low": 3}, value=line.severity, else_=4
     ) + sa.case({"fail": 0, "unknown": 10, "pass": 20}, value=line.shown, else_=30)
@@ -233,8 +233,8 @@ class FindingDetail:
 
 
 def finding(conn: sa.Connection, library: Library, id_: UUID, as_of: datetime) -> FindingDetail | None:
-    """One finding as it stands; none if this tenant has none of that id, or its resource is gone and nothing is claimed."""
-    query, line, _ = _select(conn, library, FindingFilter(), as_of)
+    """One finding as it stands, ``absent`` if its resource is gone; none if this tenant has none of that id."""
+    query, line, _ = _select(conn, library, FindingFilter(), as_of, gone=True)
     found = conn.execute(query.where(line.finding_id == id_)).one_or_none()
     if found is None:
         return None
@@ -247,7 +247,7 @@ def finding(conn: sa.Connection, library: Library, id_: UUID, as_of: datetime) -
     ).one()
     kept = db.evidence_span.c
     seen = conn.execute(
-        sa.select(kept, db.evidence.c.digest, db.evidence.c.type_version, db.evidence.c.bytes)
+        sa.select(*kept, db.evidence.c.digest, db.evidence.c.type_version, db.evidence.c.bytes)
         .join(db.evidence, db.evidence.c.evidence_id == kept.evidence_id)
         .where(kept.resource_id == row.resource_id)
         .order_by((db.evidence.c.digest == span.evidence_digest).desc(), kept.valid_from.desc())
@@ -263,9 +263,4 @@ def finding(conn: sa.Connection, library: Library, id_: UUID, as_of: datetime) -
             look.state.in_(["ok", "unsupported"]),
         )
     )
-    return FindingDetail(
-        row,
-        dict(span._mapping),
-        dict(seen._mapping) if seen is not None else None,
-        last_look_at,  # noqa: SLF001  (the row's own mapping)
-    )
+    return FindingDetail(row, span._asdict(), seen._asdict() if seen is not None else None, last_look_at)

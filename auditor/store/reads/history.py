@@ -100,7 +100,8 @@ def _cut(span: Any, looks: Sequence[Look], as_of: datetime) -> list[Stretch]:
             Stretch(
                 state=shown.state,
                 reason=shown.reason or "",
-                cause=shown.cause or span.cause,
+                # A span that comes back from under coverage turned because one could look again.
+                cause=shown.cause or (span.cause if start == span.valid_from else "coverage"),
                 since=start,
                 until=None if until >= FOREVER else until,
                 run=None if shown.cause else span.run_id,
@@ -132,21 +133,8 @@ def _joined(pieces: Sequence[Stretch]) -> list[Stretch]:
                 last.judged_as_of, last.evidence_digest, last.published_digest,
             )  # fmt: skip
         else:
-            # A span that returns from under coverage turned because of coverage, not because the resource did.
-            returns = last is not None and last.cause == "coverage" and last.until == piece.since and last.run is None
-            joined.append(_returned(piece) if returns and piece.run is not None and _mid(piece) else piece)
+            joined.append(piece)
     return joined
-
-
-def _mid(piece: Stretch) -> bool:
-    return piece.recorded_at is not None and piece.judged_as_of is not None and piece.since > piece.judged_as_of
-
-
-def _returned(piece: Stretch) -> Stretch:
-    return Stretch(
-        piece.state, piece.reason, "coverage", piece.since, piece.until, piece.run, piece.recorded_at,
-        piece.judged_as_of, piece.evidence_digest, piece.published_digest,
-    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,11 +81,11 @@ def looks(conn: sa.Connection, as_of: datetime) -> tuple[Looked, ...]:
     return tuple(Looked(*tuple(row)) for row in rows)
 
 
-def lines(conn: sa.Connection, library: Library, as_of: datetime) -> sa.Subquery:
+def lines(conn: sa.Connection, library: Library, as_of: datetime, *, gone: bool = False) -> sa.Subquery:
     """The current findings with coverage laid over: ``shown``, ``why`` and ``shown_since`` beside the finding's columns.
 
     A finding is laid over by the coverage of the type its check asks for, so a line about a place follows the listing it
-    stands for. Resources that are gone are left out.
+    stands for. Resources that are gone are left out unless asked for; nothing is laid over them.
     """
     asked = _unnest(
         "asked",
@@ -116,7 +116,8 @@ def lines(conn: sa.Connection, library: Library, as_of: datetime) -> sa.Subquery
     finding = db.finding.c
     kind = sa.func.coalesce(asked.c.resource_type, finding.resource_type)
     fresh = sa.func.coalesce(asked.c.fresh, FRESH.total_seconds())
-    unlooked = looked.c.source_id.is_(None)
+    there = finding.state != "absent"
+    unlooked = looked.c.source_id.is_(None) & there
     joined = (
         db.finding.outerjoin(asked, asked.c.check_id == finding.check_id)
         .outerjoin(
@@ -130,7 +131,8 @@ def lines(conn: sa.Connection, library: Library, as_of: datetime) -> sa.Subquery
             (blind.c.source_id == finding.source_id)
             & (blind.c.place == finding.place)
             & (blind.c.resource_type == kind)
-            & (blind.c.fresh == fresh),
+            & (blind.c.fresh == fresh)
+            & there,
         )
     )
     return (
@@ -142,7 +144,7 @@ def lines(conn: sa.Connection, library: Library, as_of: datetime) -> sa.Subquery
             (unlooked | blind.c.state.is_not(None)).label("laid_over"),
         )
         .select_from(joined)
-        .where(finding.state != "absent")
+        .where(sa.true() if gone else there)
         .subquery("line")
     )
 

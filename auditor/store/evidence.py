@@ -1,0 +1,174 @@
+"""Evidence: contents once per tenant, spans of which resource answered with which content, and the way back to values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+
+from auditor.domain.coverage import Coverage
+from auditor.domain.evidence import Collection, Evidence
+from auditor.domain.source import Unit
+from auditor.proof.canonical import canonical
+from auditor.store import schema
+from auditor.store.coverage import CoverageRows
+from auditor.store.ids import evidence_id, resource_id
+
+_OPEN = """
+SELECT s.resource_id, s.evidence_id, s.place, s.valid_from, s.last_at, r.type
+FROM evidence_span s JOIN resource r USING (tenant_id, resource_id)
+WHERE r.source_id = :source AND s.valid_to = :forever AND (s.place = :place OR s.resource_id = ANY (:seen))
+"""
+_EXTEND = """
+UPDATE evidence_span SET last_at = :at, operations = :operations, caller = :caller, endpoint = :endpoint, place = :place, run_id = :run
+WHERE tenant_id = :tenant_id AND resource_id = :resource AND valid_from = :from
+"""
+_CLOSE = """
+UPDATE evidence_span SET valid_to = :to WHERE tenant_id = :tenant_id AND resource_id = :resource AND valid_from = :from
+"""
+_CURRENT = """
+SELECT r.type, r.native_id, r.region, e.type_version, e.digest, s.last_at, s.operations
+FROM evidence_span s JOIN resource r USING (tenant_id, resource_id) JOIN evidence e USING (tenant_id, evidence_id)
+WHERE r.source_id = :source AND s.valid_to = :forever AND r.type = ANY (:types)
+  AND (CAST(:place AS text) IS NULL OR s.place = :place)
+ORDER BY r.type, r.native_id
+"""
+
+
+class EvidenceRows(CoverageRows):
+    """What was seen of each resource, and when."""
+
+    def keep(self, unit: Unit, collection: Collection, addresses: Mapping[str, str], *, now: datetime) -> None:
+        """Evidence rows, evidence spans and coverage of a unit, and the unit handed to ``assess``.
+
+        A resource that a complete listing no longer shows ends its evidence span. An answer older than the open span is not
+        inserted in between. Keeping twice is refused by the fence.
+
+        Args:
+            unit: The unit, held.
+            collection: What it brought home.
+            addresses: Where the objects lie, by evidence digest.
+            now: When it is written.
+
+        Raises:
+            StaleFenceError: The unit is no longer ours.
+        """
+        self._hold(unit)
+        self._lock("evidence", str(unit.source), collection.place)
+        answers = {
+            resource_id(self._tenant, unit.source, one.resource_type, one.native_id): one for one in collection.evidence
+        }
+        self._keep_resources(unit, answers)
+        contents = self._keep_contents(answers, addresses, now=now)
+        self._keep_spans(unit, collection, answers, contents)
+        self._cover(unit, collection.coverage)
+        self._run(
+            "UPDATE unit SET state = 'due', started_at = :started WHERE unit_id = :id",
+            id=unit.id,
+            started=collection.provenance.started_at,
+        )
+        self._run(
+            "UPDATE work SET queue = 'assess', due_at = :now, lease_until = NULL, attempts = 0 WHERE queue = 'collect' AND id = :id",
+            id=unit.id,
+            now=now,
+        )
+
+    def evidence(self, source: UUID, *, place: str | None, resource_types: Iterable[str]) -> tuple[Evidence, ...]:
+        """Current evidence with its content read back from the objects; ``place=None`` means everywhere.
+
+        Raises:
+            EvidenceError: An object is missing or is not what its digest says.
+        """
+        rows = self._run(_CURRENT, source=source, place=place, types=sorted(set(resource_types))).all()
+        return tuple(
+            Evidence(
+                resource_type=row.type,
+                type_version=row.type_version,
+                native_id=row.native_id,
+                region=row.region,
+                content=json.loads(self._objects.get(self._tenant, row.digest))["content"],
+                collected_at=row.last_at,
+                operations=tuple(row.operations),
+            )
+            for row in rows
+        )
+
+    def _keep_resources(self, unit: Unit, answers: Mapping[UUID, Evidence]) -> None:
+        rows = [
+            {
+                "resource_id": id_,
+                "source_id": unit.source,
+                "type": one.resource_type,
+                "native_id": one.native_id,
+                "region": one.region,
+            }
+            for id_, one in answers.items()
+        ]
+        self._many(insert(schema.resource).on_conflict_do_nothing(), rows)
+
+    def _keep_contents(
+        self, answers: Mapping[UUID, Evidence], addresses: Mapping[str, str], *, now: datetime
+    ) -> dict[UUID, UUID]:
+        """The content rows, once each; which resource answered with which."""
+        contents: dict[UUID, UUID] = {}
+        rows: dict[UUID, dict[str, Any]] = {}
+        for resource, one in answers.items():
+            data = canonical({"type": one.resource_type, "version": one.type_version, "content": dict(one.content)})
+            digest = hashlib.sha256(data).hexdigest()
+            id_ = contents[resource] = evidence_id(self._tenant, digest)
+            rows[id_] = {
+                "evidence_id": id_,
+                "digest": digest,
+                "address": addresses[digest],
+                "resource_type": one.resource_type,
+                "type_version": one.type_version,
+                "bytes": len(data),
+                "created_at": now,
+            }
+        self._many(insert(schema.evidence).on_conflict_do_nothing(), list(rows.values()))
+        return contents
+
+    def _keep_spans(
+        self, unit: Unit, collection: Collection, answers: Mapping[UUID, Evidence], contents: Mapping[UUID, UUID]
+    ) -> None:
+        rows = self._run(_OPEN, source=unit.source, place=collection.place, seen=list(answers)).all()
+        spans = {row.resource_id: row for row in rows}
+        extended, closed, opened = [], [], []
+        for resource, one in answers.items():
+            span = spans.get(resource)
+            told = {
+                "place": collection.place,
+                "operations": list(one.operations),
+                "caller": collection.provenance.caller,
+                "endpoint": collection.provenance.endpoint,
+            }
+            if span is not None and one.collected_at <= span.last_at:
+                continue
+            if span is not None and span.evidence_id == contents[resource]:
+                extended.append(
+                    {**told, "resource": resource, "from": span.valid_from, "at": one.collected_at, "run": unit.run}
+                )
+                continue
+            if span is not None:
+                closed.append({"resource": resource, "from": span.valid_from, "to": one.collected_at})
+            times = {"valid_from": one.collected_at, "last_at": one.collected_at, "run_id": unit.run}
+            opened.append({**told, **times, "resource_id": resource, "evidence_id": contents[resource]})
+        closed += _gone(collection.place, collection.coverage, [row for row in rows if row.resource_id not in answers])
+        self._many(_EXTEND, extended)
+        self._many(_CLOSE, closed)
+        self._many(insert(schema.evidence_span), opened)
+
+
+def _gone(place: str, coverage: Sequence[Coverage], unseen: Sequence[Any]) -> list[dict[str, Any]]:
+    """The ends of spans whose resource a complete listing of their place does not show any more."""
+    complete = {look.resource_type: look.at for look in coverage if look.place == place and look.complete}
+    return [
+        {"resource": row.resource_id, "from": row.valid_from, "to": complete[row.type]}
+        for row in unseen
+        if row.place == place and row.type in complete and row.last_at <= complete[row.type] != row.valid_from
+    ]

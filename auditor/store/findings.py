@@ -1,0 +1,199 @@
+"""Findings: the thread's current row, its spans, and the events that leave with them, written in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+from sqlalchemy.dialects.postgresql import insert
+
+from auditor.domain.events import Event
+from auditor.domain.finding import Current, Turn
+from auditor.domain.source import Unit
+from auditor.store import schema
+from auditor.store.ids import finding_id, resource_id
+from auditor.store.outbox import OutboxRows
+
+_CURRENT = """
+SELECT f.*, r.native_id FROM finding f JOIN resource r USING (tenant_id, resource_id)
+WHERE f.source_id = :source AND f.resource_type = ANY (:types) AND (CAST(:place AS text) IS NULL OR f.place = :place)
+"""
+# The span that closes is named by number: had another writer moved the thread on, nothing would match and all is undone.
+_CLOSE = """
+UPDATE finding_span s SET valid_to = t.at, closed_recorded_at = :now, closed_event = t.event
+FROM unnest(CAST(:findings AS uuid[]), CAST(:seqs AS int[]), CAST(:ats AS timestamptz[]), CAST(:events AS uuid[]))
+    AS t (finding, seq, at, event)
+WHERE s.tenant_id = :tenant AND s.finding_id = t.finding AND s.seq = t.seq - 1 AND s.valid_to = :forever
+RETURNING s.finding_id
+"""
+_GONE = """
+UPDATE finding SET state = 'absent', reason = :reason, severity = :severity, since = :since, turns_at = NULL,
+    span_seq = :seq, last_run_id = :run, place = :place
+WHERE tenant_id = :tenant_id AND finding_id = :finding
+"""
+_TOUCH = """
+UPDATE finding f SET turns_at = :turns_at FROM resource r
+WHERE f.tenant_id = :tenant_id AND f.source_id = :source AND f.check_id = :check
+  AND r.tenant_id = f.tenant_id AND r.resource_id = f.resource_id AND r.native_id = :resource
+"""
+
+
+class FindingRows(OutboxRows):
+    """Verdicts remembered."""
+
+    def current(
+        self, source: UUID, *, place: str | None, resource_types: Iterable[str]
+    ) -> dict[tuple[str, str], Current]:
+        """Findings as they stand, by check and resource: of one place, or (``join``, which tracks derived types) of all."""
+        rows = self._run(_CURRENT, source=source, place=place, types=sorted(set(resource_types)))
+        return {(row.check_id, row.native_id): _current(row) for row in rows}
+
+    def apply(self, unit: Unit, turns: Sequence[Turn], events: Sequence[Event], *, now: datetime) -> None:
+        """Spans closed and opened, current rows, and outbox rows with a delivery per webhook: all or none.
+
+        Raises:
+            StaleFenceError: The unit is no longer ours.
+            RuntimeError: A turn names a span before it that is not open: the tracker looked at another state than this.
+        """
+        self._hold(unit)
+        ids = [finding_id(self._tenant, unit.source, turn.check, turn.resource) for turn in turns]
+        self._keep_resources_of(unit, turns)
+        self._close_spans(turns, ids, now=now)
+        rows = [_row(unit, turn, id_, self._tenant, self._evaluator) for turn, id_ in zip(turns, ids, strict=True)]
+        new = insert(schema.finding)
+        kept = {"tenant_id", "finding_id", "source_id", "check_id", "resource_id"}
+        changed = {name: new.excluded[name] for name in schema.finding.c.keys() if name not in kept}  # noqa: SIM118  (columns)
+        self._many(
+            new.on_conflict_do_update(index_elements=["tenant_id", "finding_id"], set_=changed),
+            [row for row in rows if row is not None],
+        )
+        self._many(
+            _GONE, [_gone(unit, turn, id_) for turn, id_ in zip(turns, ids, strict=True) if turn.verdict is None]
+        )
+        spans = [_span(unit, turn, id_, self._evaluator, now) for turn, id_ in zip(turns, ids, strict=True)]
+        self._many(insert(schema.finding_span), spans)
+        self.announce(events, now=now, run=unit.run)
+
+    def touch(self, source: UUID, refreshed: Sequence[tuple[str, str, datetime | None]]) -> None:
+        """New ``turns_at`` of findings whose state held although time was looked at again."""
+        self._many(
+            _TOUCH,
+            [
+                {"source": source, "check": check, "resource": resource, "turns_at": turns_at}
+                for check, resource, turns_at in refreshed
+            ],
+        )
+
+    def _keep_resources_of(self, unit: Unit, turns: Sequence[Turn]) -> None:
+        rows = {
+            resource_id(self._tenant, unit.source, turn.resource_type, turn.resource): {
+                "source_id": unit.source,
+                "type": turn.resource_type,
+                "native_id": turn.resource,
+                "region": turn.region,
+            }
+            for turn in turns
+        }
+        named = [{"resource_id": id_, **row} for id_, row in rows.items()]
+        self._many(insert(schema.resource).on_conflict_do_nothing(), named)
+
+    def _close_spans(self, turns: Sequence[Turn], ids: Sequence[UUID], *, now: datetime) -> None:
+        later = [(turn, id_) for turn, id_ in zip(turns, ids, strict=True) if turn.previous is not None]
+        closed = self._run(
+            _CLOSE,
+            now=now,
+            findings=[id_ for _, id_ in later],
+            seqs=[turn.seq for turn, _ in later],
+            ats=[turn.valid_from for turn, _ in later],
+            events=[turn.event_id for turn, _ in later],
+        ).all()
+        if len(closed) != len(later):
+            raise RuntimeError(f"{len(later)} turns follow an open span, {len(closed)} are open")
+
+
+def _current(row: Row[Any]) -> Current:
+    return Current(
+        check=row.check_id,
+        resource=row.native_id,
+        resource_type=row.resource_type,
+        region=row.region,
+        place=row.place,
+        state=row.state,
+        reason=row.reason,
+        span_seq=row.span_seq,
+        since=row.since,
+        judged_digest=row.judged_digest,
+        document_digest=row.document_digest,
+        evaluator=row.evaluator,
+        turns_at=row.turns_at,
+    )
+
+
+def _row(unit: Unit, turn: Turn, id_: UUID, tenant: UUID, evaluator: str) -> dict[str, Any] | None:
+    """The current row of a judged finding; one whose resource is gone keeps what was judged last."""
+    verdict = turn.verdict
+    if verdict is None:
+        return None
+    return {
+        "finding_id": id_,
+        "source_id": unit.source,
+        "check_id": turn.check,
+        "control_id": verdict.control,
+        "resource_id": resource_id(tenant, unit.source, turn.resource_type, turn.resource),
+        "resource_type": turn.resource_type,
+        "region": turn.region,
+        "place": turn.place,
+        "state": turn.state,
+        "severity": turn.severity,
+        "tier": verdict.tier,
+        "reason": turn.reason,
+        "since": turn.valid_from,
+        "turns_at": verdict.turns_at,
+        "span_seq": turn.seq,
+        "last_run_id": unit.run,
+        "document_digest": verdict.document_digest,
+        "judged_digest": verdict.judged_digest,
+        "evaluator": evaluator,
+        "about_place": verdict.about_place,
+    }
+
+
+def _gone(unit: Unit, turn: Turn, id_: UUID) -> dict[str, Any]:
+    return {
+        "finding": id_,
+        "reason": turn.reason,
+        "severity": turn.severity,
+        "since": turn.valid_from,
+        "seq": turn.seq,
+        "run": unit.run,
+        "place": turn.place,
+    }
+
+
+def _span(unit: Unit, turn: Turn, id_: UUID, evaluator: str, now: datetime) -> dict[str, Any]:
+    verdict = turn.verdict
+    return {
+        "finding_id": id_,
+        "seq": turn.seq,
+        "state": turn.state,
+        "prev_state": turn.previous,
+        "severity": turn.severity,
+        "reason": turn.reason,
+        "because": verdict and verdict.because,
+        "observed": verdict and [list(pair) for pair in verdict.observed],
+        "evidence_digest": verdict and verdict.evidence,
+        "document_digest": verdict and verdict.document_digest,
+        "document_version": verdict and verdict.document_version,
+        "judged_digest": verdict and verdict.judged_digest,
+        "published_digest": verdict and verdict.published_digest,
+        "evaluator": evaluator,
+        "cause": turn.cause,
+        "run_id": unit.run,
+        "judged_as_of": verdict and verdict.judged_as_of,
+        "valid_from": turn.valid_from,
+        "recorded_at": now,
+        "opened_event": turn.event_id,
+    }

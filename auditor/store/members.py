@@ -1,0 +1,49 @@
+"""Who belongs to a tenant, in which role, since when; and what people did, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy.dialects.postgresql import insert
+
+from auditor.store import schema
+from auditor.store.scoped import Scoped
+
+
+class MemberRows(Scoped):
+    """Memberships and the record of acts."""
+
+    def add_member(self, identity: UUID, role: str, *, now: datetime) -> None:
+        """Give an identity a role from now on; the role it had ends."""
+        self._run(
+            "UPDATE membership SET to_at = :now WHERE identity_id = :id AND to_at IS NULL AND from_at < :now",
+            id=identity,
+            now=now,
+        )
+        row = {"identity_id": identity, "role": role, "from_at": now}
+        added = insert(schema.membership)
+        self._many(
+            added.on_conflict_do_update(
+                index_elements=["tenant_id", "identity_id", "from_at"],
+                set_={"role": added.excluded.role, "to_at": None},
+            ),
+            [row],
+        )
+
+    def end_membership(self, identity: UUID, *, now: datetime) -> None:
+        """Take every role from an identity; its sessions here end with it."""
+        self._run(
+            "UPDATE membership SET to_at = :now WHERE identity_id = :id AND to_at IS NULL AND from_at < :now",
+            id=identity,
+            now=now,
+        )
+
+    def record_action(
+        self, actor: str, action: str, subject: str, data: Mapping[str, Any] | None = None, *, now: datetime
+    ) -> None:
+        """Write down what somebody did; nothing takes it away again."""
+        row = {"id": uuid4(), "at": now, "actor": actor, "action": action, "subject": subject, "data": dict(data or {})}
+        self._many(insert(schema.user_action), [row])

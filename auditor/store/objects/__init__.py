@@ -1,0 +1,1 @@
+"""Evidence bytes, content-addressed: one module per kind of place they can lie in."""
