@@ -38,6 +38,18 @@ class Current:
 
 
 @dataclass(frozen=True, slots=True)
+class Refresh:
+    """What is known anew of a finding whose state held: no span opens, but the next change is told from here."""
+
+    check: str
+    resource: str
+    reason: str
+    turns_at: datetime | None
+    document_digest: str
+    judged_digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """A span that opens, and by that closes the one before. ``verdict`` is none when the resource is gone."""
 

@@ -6,10 +6,12 @@ not how somebody wrote it, so ``0.0.0.0/1`` beside ``128.0.0.0/1`` is the world,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network, summarize_address_range
-from itertools import pairwise
+from functools import cache
+from ipaddress import ip_network
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import TypeAlias
 
 from auditor.domain.reading import Reading, Seen, Unseen
@@ -32,20 +34,17 @@ _TRANSPORTS = {
 
 # Our own list, because the standard library's idea of a global address moves between Python versions,
 # and a verdict must come out the same in six years.
-_NOT_PUBLIC_4 = tuple(
-    IPv4Network(text)
-    for text in (
-        "0.0.0.0/8",
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "224.0.0.0/3",
-    )
+_NOT_PUBLIC_4 = (
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "224.0.0.0/3",
 )
-_NOT_PUBLIC_6 = (IPv6Network("fc00::/7"), IPv6Network("fe80::/10"))
+_NOT_PUBLIC_6 = ("fc00::/7", "fe80::/10")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +67,14 @@ class Addresses:
             spans[network.version == 6].append((int(network.network_address), int(network.broadcast_address)))
         return cls(_joined(spans[0]), _joined(spans[1]))
 
-    def __or__(self, other: Addresses) -> Addresses:
-        return Addresses(_joined((*self.v4, *other.v4)), _joined((*self.v6, *other.v6)))
+    @classmethod
+    def union(cls, sets: Iterable[Addresses]) -> Addresses:
+        """The addresses that any of the sets holds."""
+        known = tuple(sets)
+        return cls(
+            _joined(span for each in known for span in each.v4),
+            _joined(span for each in known for span in each.v6),
+        )
 
     def __sub__(self, other: Addresses) -> Addresses:
         return Addresses(_without(self.v4, other.v4), _without(self.v6, other.v6))
@@ -79,18 +84,8 @@ class Addresses:
 
         An IPv6 prefix counts half its length, which puts /16 there beside /8 here: one number compares both.
         """
-        four = (
-            network.prefixlen
-            for first, last in self.v4
-            for network in summarize_address_range(IPv4Address(first), IPv4Address(last))
-            if not any(network.subnet_of(private) for private in _NOT_PUBLIC_4)
-        )
-        six = (
-            network.prefixlen // 2
-            for first, last in self.v6
-            for network in summarize_address_range(IPv6Address(first), IPv6Address(last))
-            if not any(network.subnet_of(private) for private in _NOT_PUBLIC_6)
-        )
+        four = _public_prefixes(self.v4, 32, _NOT_PUBLIC_4)
+        six = (prefix // 2 for prefix in _public_prefixes(self.v6, 128, _NOT_PUBLIC_6))
         return min((*four, *six), default=None)
 
 
@@ -140,7 +135,7 @@ def openings(rules: Sequence[Rule]) -> tuple[Opening, ...]:
     return tuple(opening for transport in ("tcp", "udp") for opening in _openings(tuple(rules), transport))
 
 
-def _openings(rules: tuple[Rule, ...], transport: str) -> Iterable[Opening]:
+def _openings(rules: tuple[Rule, ...], transport: str) -> Iterator[Opening]:
     reaches = [(rule, span) for rule in rules if (span := rule.ports(transport)) is not None]
     edges = sorted({edge for _, (first, last) in reaches for edge in (first, last + 1)})
     widths: list[tuple[Span, int]] = []
@@ -163,15 +158,38 @@ def _openings(rules: tuple[Rule, ...], transport: str) -> Iterable[Opening]:
 
 
 def _left_open(rules: Iterable[Rule]) -> tuple[int | None, tuple[str, ...]]:
-    allowed, decided, reasons = Addresses(), Addresses(), []
+    allowed, decided = Addresses(), Addresses()
+    known: list[tuple[bool, Addresses]] = []
+    reasons: list[str] = []
     for rule in rules:
         if isinstance(rule.addresses, Unseen):
             reasons.append(rule.addresses.reason)
-            continue
-        if rule.allow:
-            allowed |= rule.addresses.value - decided
-        decided |= rule.addresses.value
+        else:
+            known.append((rule.allow, rule.addresses.value))
+    for allow, run in groupby(known, key=itemgetter(0)):  # within a run of one kind the order means nothing
+        reached = Addresses.union(addresses for _, addresses in run)
+        if allow:
+            allowed = Addresses.union((allowed, reached - decided))
+        decided = Addresses.union((decided, reached))
     return allowed.widest(), tuple(reasons)
+
+
+def _public_prefixes(spans: Iterable[Span], bits: int, private: tuple[str, ...]) -> Iterator[int]:
+    """The prefix length of every aligned block that makes up the stretches and is not wholly private."""
+    closed = _private(private)
+    for first, last in spans:
+        start = first
+        while start <= last:
+            size = min(start & -start or 1 << bits, 1 << (last - start + 1).bit_length() - 1)
+            if not any(low <= start and start + size - 1 <= high for low, high in closed):
+                yield bits + 1 - size.bit_length()
+            start += size
+
+
+@cache
+def _private(ranges: tuple[str, ...]) -> tuple[Span, ...]:
+    addresses = Addresses.of(ranges)
+    return addresses.v4 or addresses.v6
 
 
 def _joined(spans: Iterable[Span]) -> tuple[Span, ...]:

@@ -207,7 +207,6 @@ def _everything(statement: Statement) -> bool:
         reaches = any(_any(resource) for resource in statement.resources)
     else:
         reaches = not any(_any(resource) for resource in statement.not_resources or ())
-        reaches = reaches and (statement.allows or statement.not_resources is None)
     return acts and reaches
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from auditor.domain.coverage import Coverage
 from auditor.domain.events import Event
 from auditor.domain.evidence import Collection, Evidence
-from auditor.domain.finding import Current, Turn
+from auditor.domain.finding import Current, Refresh, Turn
 from auditor.domain.scope import Scope
 from auditor.domain.source import Source, Unit
 
@@ -202,14 +202,17 @@ class TenantStore(Protocol):
     ) -> dict[tuple[str, str], Current]:
         """Findings as they stand, by check and resource: of one place, or (``join``, which tracks derived types) of all."""
 
-    def cover(self, unit: Unit, coverage: Sequence[Coverage], *, now: datetime) -> None:
-        """Coverage of derived types, which only ``join`` can tell."""
+    def keep_derived(self, unit: Unit, collection: Collection, addresses: Mapping[str, str], *, now: datetime) -> None:
+        """Derived documents as evidence, and the coverage of derived types, which only ``join`` can tell."""
 
     def apply(self, unit: Unit, turns: Sequence[Turn], events: Sequence[Event], *, now: datetime) -> None:
         """Spans closed and opened, current rows, and outbox rows with a delivery per webhook: all or none."""
 
-    def touch(self, source: UUID, refreshed: Sequence[tuple[str, str, datetime | None]]) -> None:
-        """New ``turns_at`` of findings whose state held although time was looked at again."""
+    def touch(self, source: UUID, refreshed: Sequence[Refresh]) -> None:
+        """What is known anew of findings whose state held; written without a span."""
+
+    def announce(self, events: Sequence[Event], *, now: datetime, run: UUID | None = None) -> None:
+        """Outbox rows with a delivery per webhook; announcing the same event twice announces it once."""
 
 
 class Store(Protocol):

@@ -6,6 +6,7 @@ was nothing, or not everything, to judge.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -47,7 +48,8 @@ class Assessment:
     verdicts: tuple[Verdict, ...]
     coverage: tuple[Coverage, ...]
     derived: tuple[Evidence, ...]
-    documents: int
+    described: Mapping[tuple[str, str], int]
+    """Documents of the judged types, by type and place."""
 
 
 def assess(
@@ -97,9 +99,8 @@ def assess(
             look = looks.get(place)
             if look is None or not look.complete or (place, kind.name) not in found:
                 verdicts.extend(bench.on_place(check, kind, place, look) for check in wanted.get(kind.name, ()))
-    return Assessment(
-        tuple(verdicts), tuple(looked), tuple(derived), sum(1 for seen in described if seen.kind.name in names)
-    )
+    counted = Counter((seen.kind.name, seen.place) for seen in described if seen.kind.name in names)
+    return Assessment(tuple(verdicts), tuple(looked), tuple(derived), counted)
 
 
 def _describe(kind: ResourceType, seen: Evidence) -> Described:

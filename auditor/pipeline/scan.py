@@ -94,6 +94,6 @@ def scan(
         verdicts=assessment.verdicts,
         coverage=assessment.coverage,
         collections=collections,
-        resources=assessment.documents,
+        resources=sum(assessment.described.values()),
         as_of=as_of,
     )

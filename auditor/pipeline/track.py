@@ -16,7 +16,7 @@ from auditor import __version__
 from auditor.domain.control import Library
 from auditor.domain.coverage import Coverage
 from auditor.domain.events import Event
-from auditor.domain.finding import Cause, Current, Turn
+from auditor.domain.finding import Cause, Current, Refresh, Turn
 from auditor.domain.source import Source, public_id
 from auditor.domain.verdict import Verdict
 
@@ -25,11 +25,11 @@ EVALUATOR = f"auditor {__version__}"
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """What a unit changed: turns to write, events to tell, new instants at which time may turn a state, and counts."""
+    """What a unit changed: turns to write, events to tell, what is known anew where no state turned, and counts."""
 
     turns: tuple[Turn, ...]
     events: tuple[Event, ...]
-    refreshed: tuple[tuple[str, str, datetime | None], ...]
+    refreshed: tuple[Refresh, ...]
     counts: Mapping[str, int]
 
 
@@ -46,15 +46,15 @@ def track(
 ) -> Tracked:
     """The difference between what was known and what is seen now."""
     turns: list[Turn] = []
-    refreshed: list[tuple[str, str, datetime | None]] = []
+    refreshed: list[Refresh] = []
     seen: set[tuple[str, str]] = set()
     for verdict in verdicts:
         seen.add(verdict.key)
         known = current.get(verdict.key)
         if known is None or known.state != verdict.verdict:
             turns.append(_turn(source, verdict, known))
-        elif known.turns_at != verdict.turns_at:
-            refreshed.append((*verdict.key, verdict.turns_at))
+        elif (known.turns_at, known.document_digest, known.judged_digest) != _basis(verdict):
+            refreshed.append(Refresh(verdict.check, verdict.resource, verdict.reason, *_basis(verdict)))
     complete = {(look.place, look.resource_type) for look in coverage if look.complete}
     for key, known in current.items():
         if key not in seen and known.state != "absent" and (known.place, known.resource_type) in complete:
@@ -68,6 +68,10 @@ def track(
 def finding_id(source: Source, check: str, resource: str) -> UUID:
     """The finding's public id: check and resource name it, run after run."""
     return public_id(source.tenant, "finding", str(source.id), check, resource)
+
+
+def _basis(verdict: Verdict) -> tuple[datetime | None, str, str]:
+    return (verdict.turns_at, verdict.document_digest, verdict.judged_digest)
 
 
 def _turn(source: Source, verdict: Verdict, known: Current | None) -> Turn:

@@ -191,10 +191,12 @@ def build() -> Emulator:
     )
 
     from auditor.simulators.quirks import mend  # noqa: PLC0415 - likewise
+    from auditor.simulators.shortcuts import take_shortcuts  # noqa: PLC0415 - likewise
     from auditor.simulators.supplements import State  # noqa: PLC0415 - likewise
 
     state = State()
     mend(state)
+    take_shortcuts()
     return Emulator(DomainDispatcherApplication(create_backend_app), state, moto_api_backend.reset)
 
 
@@ -217,12 +219,12 @@ def serve(port: int, at: datetime | None) -> None:
     )
 
     def stop(*_: object) -> None:
-        raise SystemExit(0)
+        os._exit(0)  # there is nothing to save, and an orderly end would wait for threads in their answers
 
     def stop_with_parent() -> None:
         while os.read(0, 4096):
             pass
-        os.kill(os.getpid(), signal.SIGTERM)
+        stop()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when we end

@@ -9,26 +9,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
-import moto.core.responses as moto_responses
 import moto.iam.models as iam_models
 import moto.sts.models as sts_models
 from cryptography import x509
 from moto.cloudtrail.models import Trail, TrailStatus
 from moto.core.responses import ActionResult
-from moto.core.utils import method_names_from_class
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
 from moto.ec2.models.vpn_connections import VPNConnection
 from moto.ec2.responses.elastic_block_store import ElasticBlockStore
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AccountSummary, IAMBackend
 from moto.iam.responses import IamResponse
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.s3.models import S3Backend
+from moto.sts.models import STSBackend
 
-from auditor.simulators.answers import ACCOUNT
+from auditor.simulators.answers import ACCOUNT, AUDITOR_ARN
 from auditor.simulators.clock import real_now
 from auditor.simulators.supplements import State
 
@@ -58,11 +55,10 @@ MANAGED_POLICIES = frozenset(
 
 def mend(state: State) -> None:
     """Patch moto once, at the start of the process; ``state`` is asked at every call."""
-    for quirk in (_snapshots, _encryption, _report, _certificates, _tokens, _trails, _regions, _tunnels):
+    for quirk in (_snapshots, _encryption, _report, _certificates, _tokens, _caller, _trails, _regions, _tunnels):
         quirk(state)
     _managed_policies()
     _summary(state)
-    _shortcuts()
 
 
 def _patch(owner: Any, name: str, mended: Any) -> None:
@@ -164,6 +160,17 @@ def _tokens(_: State) -> None:
     _patch(sts_models, "utcnow", lambda: real_now().replace(tzinfo=None))
 
 
+def _caller(_: State) -> None:
+    """A caller whose key the account did not make is the auditor that refusals name, not a user called moto."""
+    identified = STSBackend.get_caller_identity
+
+    def get_caller_identity(self: Any, access_key_id: str, region: str) -> tuple[str, str, str]:
+        user, arn, account = identified(self, access_key_id, region)
+        return user, AUDITOR_ARN if arn.endswith(":user/moto") else arn, account
+
+    _patch(STSBackend, "get_caller_identity", get_caller_identity)
+
+
 def _trails(_: State) -> None:
     """AWS dates the last delivery to a log group; moto leaves it out, so a wired trail looks silent."""
     described = TrailStatus.description
@@ -229,17 +236,3 @@ def _managed_policies() -> None:
         return details
 
     _patch(IAMBackend, "get_account_authorization_details", get_account_authorization_details)
-
-
-def _shortcuts() -> None:
-    """Not a lie but a waste: moto reads a directory and inspects a class at every request, half of its time."""
-    by_host: dict[str | None, Any] = {}
-    found = DomainDispatcherApplication.get_backend_for_host
-
-    def get_backend_for_host(self: Any, host: str | None) -> Any:
-        if host not in by_host:
-            by_host[host] = found(self, host)
-        return by_host[host]
-
-    _patch(DomainDispatcherApplication, "get_backend_for_host", get_backend_for_host)
-    _patch(moto_responses, "method_names_from_class", lru_cache(maxsize=None)(method_names_from_class))

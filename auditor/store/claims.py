@@ -52,6 +52,10 @@ WHERE s.tenant_id = locked.tenant_id AND s.source_id = locked.source_id
 RETURNING s.tenant_id, s.source_id, s.due_at, s.every_seconds
 """)
 
+_HEARD = text("""
+INSERT INTO canary (queue, heard_at) VALUES (:queue, :now) ON CONFLICT (queue) DO UPDATE SET heard_at = excluded.heard_at
+""")
+
 
 @dataclass(frozen=True, slots=True)
 class DueSource:
@@ -91,6 +95,16 @@ class PostgresClaims:
         with self._database.plain() as connection:
             rows = connection.execute(_SCHEDULES, values).all()
         return tuple(DueSource(row.tenant_id, row.source_id, _slot(row.due_at, row.every_seconds, now)) for row in rows)
+
+    def heard(self, queue: Queue, *, now: datetime) -> None:
+        """Note that a worker took a canary out of this queue just now."""
+        with self._database.plain() as connection:
+            connection.execute(_HEARD, {"queue": queue, "now": now})
+
+    def last_heard(self) -> dict[str, datetime]:
+        """When each queue was last heard: a queue that is missing never was."""
+        with self._database.plain() as connection:
+            return {row.queue: row.heard_at for row in connection.execute(text("SELECT queue, heard_at FROM canary"))}
 
 
 def _until(now: datetime, lease_for: float) -> datetime:

@@ -1,128 +1,129 @@
-"""Deliveries: an event on its way to one webhook, every attempt kept."""
+"""Deliveries: an event on its way to one webhook, every attempt kept. Each call is one short transaction of its own."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from auditor.domain.errors import StaleFenceError, TenancyError
-from auditor.domain.events import Event
-from auditor.domain.ports import Claim
-from auditor.store.scoped import Scoped
+from sqlalchemy import Connection, Row, text
 
-_LOAD = """
-SELECT d.attempts, d.webhook_id, h.url, h.secret_sealed, h.previous_sealed, h.previous_until, h.disabled_at,
-       o.event_id, o.type, o.at, o.data
-FROM work w
-JOIN delivery d ON d.tenant_id = w.tenant_id AND d.delivery_id = w.id
+from auditor.domain.delivery import Attempt, Delivered, Delivery, Disable, Outcome, RetryAt
+from auditor.domain.errors import StaleFenceError
+from auditor.domain.events import Event
+from auditor.domain.ports import Clock
+from auditor.proof.canonical import canonical
+from auditor.store.database import Database
+
+_LOAD = text("""
+SELECT d.state, d.attempts, d.webhook_id, h.url, h.secret_sealed, h.previous_sealed, h.previous_until, h.disabled_at,
+       o.event_id, o.type, o.at, o.data, w.fence, w.lease_until
+FROM delivery d
 JOIN webhook h ON h.tenant_id = d.tenant_id AND h.webhook_id = d.webhook_id
 JOIN outbox o ON o.tenant_id = d.tenant_id AND o.event_id = d.event_id
-WHERE w.queue = 'notify' AND w.id = :id AND w.fence = :fence AND w.lease_until IS NOT NULL AND d.state = 'due'
-"""
-_HELD = (
-    "SELECT 1 FROM work WHERE queue = 'notify' AND id = :id AND fence = :fence AND lease_until IS NOT NULL FOR UPDATE"
-)
-_RECORD = """
+LEFT JOIN work w ON w.queue = 'notify' AND w.id = d.delivery_id
+WHERE d.delivery_id = :id
+""")
+_HELD = text("""
+SELECT 1 FROM work WHERE queue = 'notify' AND id = :id AND fence = :fence AND lease_until IS NOT NULL FOR UPDATE
+""")
+_ATTEMPT = text("""
 INSERT INTO delivery_attempt (tenant_id, delivery_id, n, at, status, error, took_ms, response_head)
 SELECT :tenant, :id, coalesce(max(n), 0) + 1, :at, :status, :error, :took_ms, :head FROM delivery_attempt WHERE delivery_id = :id
-"""
-_MOVE = """
-UPDATE delivery SET state = :state, attempts = attempts + 1, next_attempt_at = :next, last_status = :status, last_error = :error,
-    delivered_at = CASE WHEN :state = 'delivered' THEN CAST(:at AS timestamptz) END
+""")
+_MOVE = text("""
+UPDATE delivery SET state = :state, attempts = attempts + :made, next_attempt_at = :next, last_status = :status, last_error = :error,
+    delivered_at = :delivered_at
 WHERE delivery_id = :id
-"""
-_AGAIN = """
-INSERT INTO work (tenant_id, queue, id, due_at) VALUES (:tenant, 'notify', :id, :now)
-ON CONFLICT (queue, id) DO UPDATE SET due_at = :now, lease_until = NULL
-"""
+""")
+_END = text("DELETE FROM work WHERE queue = 'notify' AND id = :id")
+_LATER = text("UPDATE work SET due_at = :next, lease_until = NULL WHERE queue = 'notify' AND id = :id")
+_DISABLE = text("""
+UPDATE webhook SET disabled_at = :now, disabled_reason = :reason WHERE webhook_id = :id AND disabled_at IS NULL
+""")
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A delivery ready to be sent. ``attempts`` counts those made; ``disabled`` says that its webhook was turned off."""
+class PostgresDeliveries:
+    """``pipeline.notify.Deliveries`` over the application role.
 
-    id: UUID
-    fence: int
-    webhook: UUID
-    url: str
-    secret_sealed: bytes
-    previous_sealed: bytes | None
-    previous_until: datetime | None
-    disabled: bool
-    event: Event
-    attempts: int
+    Args:
+        database: The application role's connections.
+        opened: A tenant's sealed secret as text; this room holds no key.
+        clock: Says whether a replaced secret still signs along.
+    """
 
+    def __init__(self, database: Database, opened: Callable[[UUID, bytes], str], clock: Clock) -> None:
+        self._database = database
+        self._opened = opened
+        self._clock = clock
 
-class DeliveryRows(Scoped):
-    """What is on its way."""
-
-    def delivery(self, claim: Claim) -> Outgoing:
-        """The claimed delivery with all it takes to send it, outside of this transaction.
+    def load(self, tenant: UUID, id: UUID, fence: int) -> Delivery | None:  # noqa: A002  (as in the port)
+        """The leased delivery with its secrets opened; none if nothing is left to do (delivered, or the webhook is off).
 
         Raises:
-            StaleFenceError: The lease was taken over, or the delivery is over.
+            StaleFenceError: Another worker holds the lease.
         """
-        row = self._one(_LOAD, id=claim.id, fence=claim.fence)
-        if row is None:
-            raise StaleFenceError(f"delivery {claim.id} is no longer held under fence {claim.fence}")
-        return Outgoing(
-            id=claim.id,
-            fence=claim.fence,
-            webhook=row.webhook_id,
+        with self._database.under(tenant) as connection:
+            row = connection.execute(_LOAD, {"id": id}).one_or_none()
+            if row is None or row.state != "due":
+                return None
+            if row.fence != fence or row.lease_until is None:
+                raise _stale(id, fence)
+            if row.disabled_at is not None:
+                _move(connection, id, "failed", made=0, error="the webhook is switched off")
+                connection.execute(_END, {"id": id})
+                return None
+        return self._delivery(tenant, id, fence, row)
+
+    def record(self, delivery: Delivery, attempt: Attempt, outcome: Outcome, now: datetime) -> None:
+        """Keep the attempt and move the delivery on; ``Disable`` also switches its webhook off.
+
+        Raises:
+            StaleFenceError: Another worker holds the lease: it will tell what happened.
+        """
+        with self._database.under(delivery.tenant) as connection:
+            if connection.execute(_HELD, {"id": delivery.id, "fence": delivery.fence}).one_or_none() is None:
+                raise _stale(delivery.id, delivery.fence)
+            # What a receiver answers is anybody's text: PostgreSQL holds no NUL, and bytes need not be UTF-8.
+            head = attempt.head[:1024].decode("utf-8", "replace").replace("\x00", "\ufffd")
+            told = {"status": attempt.status, "error": attempt.error, "at": attempt.at, "took_ms": attempt.took_ms}
+            connection.execute(_ATTEMPT, {"tenant": delivery.tenant, "id": delivery.id, "head": head, **told})
+            if isinstance(outcome, RetryAt):
+                _move(connection, delivery.id, "due", status=attempt.status, error=outcome.reason, next=outcome.at)
+                connection.execute(_LATER, {"id": delivery.id, "next": outcome.at})
+                return
+            connection.execute(_END, {"id": delivery.id})
+            if isinstance(outcome, Delivered):
+                _move(connection, delivery.id, "delivered", status=attempt.status, delivered_at=now)
+                return
+            _move(connection, delivery.id, "failed", status=attempt.status, error=outcome.reason)
+            if isinstance(outcome, Disable):
+                connection.execute(_DISABLE, {"id": delivery.webhook_id, "reason": outcome.reason, "now": now})
+
+    def _delivery(self, tenant: UUID, id: UUID, fence: int, row: Row[Any]) -> Delivery:  # noqa: A002  (as in the port)
+        sealed = [bytes(row.secret_sealed)]
+        if row.previous_sealed is not None and row.previous_until > self._clock():
+            sealed.append(bytes(row.previous_sealed))
+        event = Event(row.event_id, row.type, row.at, row.data)
+        return Delivery(
+            tenant=tenant,
+            id=id,
+            fence=fence,
+            webhook_id=row.webhook_id,
+            event_id=row.event_id,
+            type=row.type,
             url=row.url,
-            secret_sealed=bytes(row.secret_sealed),
-            previous_sealed=None if row.previous_sealed is None else bytes(row.previous_sealed),
-            previous_until=row.previous_until,
-            disabled=row.disabled_at is not None,
-            event=Event(row.event_id, row.type, row.at, row.data),
+            secrets=tuple(self._opened(tenant, one) for one in sealed),
+            body=canonical(event.envelope()),
             attempts=row.attempts,
         )
 
-    def record_attempt(
-        self,
-        outgoing: Outgoing,
-        *,
-        at: datetime,
-        delivered: bool,
-        status: int | None,
-        error: str | None,
-        took_ms: int,
-        response_head: str = "",
-        next_attempt_at: datetime | None = None,
-    ) -> None:
-        """Keep what came of an attempt: delivered, due again at ``next_attempt_at``, or failed if there is no next.
 
-        Raises:
-            StaleFenceError: Somebody else has sent it meanwhile; the receiver sees the same id twice.
-        """
-        if self._one(_HELD, id=outgoing.id, fence=outgoing.fence) is None:
-            raise StaleFenceError(f"delivery {outgoing.id} is no longer held under fence {outgoing.fence}")
-        again = None if delivered else next_attempt_at
-        state = "delivered" if delivered else "failed" if again is None else "due"
-        told = {"status": status, "error": error, "at": at}
-        self._run(_RECORD, id=outgoing.id, took_ms=took_ms, head=response_head[:1024], **told)
-        self._run(_MOVE, id=outgoing.id, state=state, next=again, **told)
-        if again is None:
-            self._run("DELETE FROM work WHERE queue = 'notify' AND id = :id", id=outgoing.id)
-        else:
-            self._run(
-                "UPDATE work SET due_at = :due, lease_until = NULL WHERE queue = 'notify' AND id = :id",
-                id=outgoing.id,
-                due=again,
-            )
+def _stale(id_: UUID, fence: int) -> StaleFenceError:
+    return StaleFenceError(f"delivery {id_} is no longer held under fence {fence}")
 
-    def redeliver(self, id: UUID, *, now: datetime) -> None:  # noqa: A002  (as in ports)
-        """Make a delivery due again, under the same event id, whatever came of it.
 
-        Raises:
-            TenancyError: There is none of that id here.
-        """
-        found = self._one(
-            "UPDATE delivery SET state = 'due', next_attempt_at = :now WHERE delivery_id = :id RETURNING 1",
-            id=id,
-            now=now,
-        )
-        if found is None:
-            raise TenancyError(f"no delivery {id}")
-        self._run(_AGAIN, id=id, now=now)
+def _move(connection: Connection, id_: UUID, state: str, *, made: int = 1, **told: Any) -> None:
+    known = {"status": None, "error": None, "next": None, "delivered_at": None, **told}
+    connection.execute(_MOVE, {"id": id_, "state": state, "made": made, **known})

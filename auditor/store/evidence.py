@@ -40,6 +40,13 @@ ORDER BY r.type, r.native_id
 """
 
 
+# The fence stays with the row and grows with the next lease; `join` keeps what it derived while it is assessed, and stays.
+_HAND_OVER = """
+UPDATE work SET queue = 'assess', due_at = :now, lease_until = NULL, attempts = 0
+WHERE queue = 'collect' AND id = :id RETURNING 1
+"""
+
+
 class EvidenceRows(CoverageRows):
     """What was seen of each resource, and when."""
 
@@ -68,15 +75,12 @@ class EvidenceRows(CoverageRows):
         self._keep_spans(unit, collection, answers, contents)
         self._cover(unit, collection.coverage)
         self._run(
-            "UPDATE unit SET state = 'due', started_at = :started WHERE unit_id = :id",
+            "UPDATE unit SET started_at = coalesce(started_at, :at) WHERE unit_id = :id",
             id=unit.id,
-            started=collection.provenance.started_at,
+            at=collection.provenance.started_at,
         )
-        self._run(
-            "UPDATE work SET queue = 'assess', due_at = :now, lease_until = NULL, attempts = 0 WHERE queue = 'collect' AND id = :id",
-            id=unit.id,
-            now=now,
-        )
+        if self._one(_HAND_OVER, id=unit.id, now=now) is not None:
+            self._run("UPDATE unit SET state = 'due' WHERE unit_id = :id", id=unit.id)
 
     def evidence(self, source: UUID, *, place: str | None, resource_types: Iterable[str]) -> tuple[Evidence, ...]:
         """Current evidence with its content read back from the objects; ``place=None`` means everywhere.
@@ -118,7 +122,7 @@ class EvidenceRows(CoverageRows):
         contents: dict[UUID, UUID] = {}
         rows: dict[UUID, dict[str, Any]] = {}
         for resource, one in answers.items():
-            data = canonical({"type": one.resource_type, "version": one.type_version, "content": dict(one.content)})
+            data = canonical(one.body)
             digest = hashlib.sha256(data).hexdigest()
             id_ = contents[resource] = evidence_id(self._tenant, digest)
             rows[id_] = {
@@ -165,10 +169,13 @@ class EvidenceRows(CoverageRows):
 
 
 def _gone(place: str, coverage: Sequence[Coverage], unseen: Sequence[Any]) -> list[dict[str, Any]]:
-    """The ends of spans whose resource a complete listing of their place does not show any more."""
-    complete = {look.resource_type: look.at for look in coverage if look.place == place and look.complete}
+    """The ends of spans whose resource complete listings of their place do not show any more."""
+    looks: dict[str, list[Coverage]] = {}
+    for look in coverage:
+        looks.setdefault(look.resource_type, []).append(look)
+    ends = {name: max(look.at for look in of) for name, of in looks.items() if all(look.complete for look in of)}
     return [
-        {"resource": row.resource_id, "from": row.valid_from, "to": complete[row.type]}
+        {"resource": row.resource_id, "from": row.valid_from, "to": ends[row.type]}
         for row in unseen
-        if row.place == place and row.type in complete and row.last_at <= complete[row.type] != row.valid_from
+        if row.place == place and row.type in ends and row.last_at <= ends[row.type] != row.valid_from
     ]

@@ -31,7 +31,7 @@ RETURNING s.finding_id
 """
 _GONE = """
 UPDATE finding SET state = 'absent', reason = :reason, severity = :severity, since = :since, turns_at = NULL,
-    span_seq = :seq, last_run_id = :run, place = :place
+    span_seq = :seq, last_run_id = :run, place = :place, open = false
 WHERE tenant_id = :tenant_id AND finding_id = :finding
 """
 _TOUCH = """
@@ -129,6 +129,7 @@ def _current(row: Row[Any]) -> Current:
         document_digest=row.document_digest,
         evaluator=row.evaluator,
         turns_at=row.turns_at,
+        open=row.open,
     )
 
 
@@ -158,6 +159,7 @@ def _row(unit: Unit, turn: Turn, id_: UUID, tenant: UUID, evaluator: str) -> dic
         "judged_digest": verdict.judged_digest,
         "evaluator": evaluator,
         "about_place": verdict.about_place,
+        "open": turn.open,
     }
 
 

@@ -37,6 +37,10 @@ JOIN run r ON r.tenant_id = u.tenant_id AND r.run_id = u.run_id
 WHERE w.queue = :queue AND w.id = :id AND w.fence = :fence AND w.lease_until IS NOT NULL
 FOR UPDATE OF w, u
 """
+_RENEW = """
+UPDATE work SET lease_until = greatest(lease_until, :until)
+WHERE queue = :queue AND id = :id AND fence = :fence AND lease_until IS NOT NULL RETURNING 1
+"""
 _CLOSE_UNIT = """
 UPDATE unit SET state = :state, counts = CAST(:counts AS jsonb), finished_at = :now, reason = :reason
 WHERE unit_id = :id AND state IN ('due', 'leased')
@@ -130,6 +134,16 @@ class RunRows(CoverageRows):
         )
         return Unit(self._tenant, claim.id, row.run_id, row.source_id, row.place, row.fence, row.slot)
 
+    def renew(self, claim: Claim, *, until: datetime) -> None:
+        """Hold a lease of any queue for longer.
+
+        Raises:
+            StaleFenceError: Somebody else has it, or there is nothing left to hold.
+        """
+        held = self._one(_RENEW, queue=claim.queue, id=claim.id, fence=claim.fence, until=until)
+        if held is None:
+            raise StaleFenceError(f"{claim.queue} {claim.id} is no longer held under fence {claim.fence}")
+
     def attempts(self, unit: Unit) -> int:
         """How often the unit was leased in the step it is in."""
         return int(self._run("SELECT attempts FROM unit WHERE unit_id = :id", id=unit.id).scalar_one())
@@ -162,10 +176,10 @@ class RunRows(CoverageRows):
         """Close the unit with its counts; the last place wakes ``join``; true when the whole run is over.
 
         Raises:
-            RuntimeError: The counts do not reconcile (listed = judged + excluded): a verdict was lost.
+            RuntimeError: The counts name what was listed, and it is not what was judged or excluded: a verdict was lost.
             StaleFenceError: The unit is no longer ours.
         """
-        if counts.get("listed", 0) != counts.get("judged", 0) + counts.get("excluded", 0):
+        if "listed" in counts and counts["listed"] != counts.get("judged", 0) + counts.get("excluded", 0):
             raise RuntimeError(f"unit {unit.id}: what was listed is not what was judged or excluded: {dict(counts)}")
         self._hold(unit)
         return self._close_unit(unit, "done", counts, now=now)

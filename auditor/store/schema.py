@@ -181,6 +181,7 @@ finding = tenants(
     words("judged_digest", default=""),
     words("evaluator"),
     flag("about_place"),
+    flag("open"),
     key("finding_id"),
     unique("check_id", "resource_id"),
     refers("source", "source_id"),
@@ -397,5 +398,7 @@ sign_in_failure = sa.Table(
     sa.Index("sign_in_failure_recent", "key", "at"),
 )
 
-GLOBAL = frozenset({"tenant", "identity", "session", "api_token", "sign_in_failure"})
+canary = sa.Table("canary", metadata, sa.Column("queue", sa.Text, primary_key=True), at("heard_at"))
+
+GLOBAL = frozenset({"tenant", "identity", "session", "api_token", "sign_in_failure", "canary"})
 """Tables without row-level security, on which the application role has no grant."""

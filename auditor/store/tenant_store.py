@@ -9,7 +9,6 @@ from uuid import UUID
 from auditor import __version__
 from auditor.domain.ports import Objects
 from auditor.store.database import Database
-from auditor.store.deliveries import DeliveryRows
 from auditor.store.evidence import EvidenceRows
 from auditor.store.findings import FindingRows
 from auditor.store.members import MemberRows
@@ -21,7 +20,7 @@ EVALUATOR = f"auditor {__version__}"
 """What judges, as spans name it."""
 
 
-class PostgresTenantStore(SourceRows, RunRows, EvidenceRows, FindingRows, WebhookRows, DeliveryRows, MemberRows):
+class PostgresTenantStore(SourceRows, RunRows, EvidenceRows, FindingRows, WebhookRows, MemberRows):
     """``domain.ports.TenantStore`` over one open transaction."""
 
 

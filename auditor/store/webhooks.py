@@ -21,6 +21,12 @@ UPDATE webhook SET previous_sealed = secret_sealed, previous_until = :until, sec
 """
 
 
+_AGAIN = """
+INSERT INTO work (tenant_id, queue, id, due_at) VALUES (:tenant, 'notify', :id, :now)
+ON CONFLICT (queue, id) DO UPDATE SET due_at = :now, lease_until = NULL
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Webhook:
     """A webhook as it is kept. ``previous_sealed`` signs along until ``previous_until``."""
@@ -70,6 +76,21 @@ class WebhookRows(OutboxRows):
     def rotate_webhook(self, id: UUID, secret_sealed: bytes, *, previous_until: datetime) -> None:  # noqa: A002  (as in ports)
         """A new secret, the old one signing along until ``previous_until``."""
         self._run(_ROTATE, id=id, sealed=secret_sealed, until=previous_until)
+
+    def redeliver(self, id: UUID, *, now: datetime) -> None:  # noqa: A002  (as in ports)
+        """Make a delivery due again, under the same event id, whatever came of it.
+
+        Raises:
+            TenancyError: There is none of that id here.
+        """
+        found = self._one(
+            "UPDATE delivery SET state = 'due', next_attempt_at = :now WHERE delivery_id = :id RETURNING 1",
+            id=id,
+            now=now,
+        )
+        if found is None:
+            raise TenancyError(f"no delivery {id}")
+        self._run(_AGAIN, id=id, now=now)
 
 
 def _webhook(row: Row[Any]) -> Webhook:

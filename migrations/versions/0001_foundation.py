@@ -14,6 +14,12 @@ branch_labels = None
 depends_on = None
 
 TABLES = """
+CREATE TABLE canary (
+    queue text NOT NULL,
+    heard_at timestamptz NOT NULL,
+    PRIMARY KEY (queue)
+);
+
 CREATE TABLE evidence (
     tenant_id uuid NOT NULL,
     evidence_id uuid NOT NULL,
@@ -327,6 +333,7 @@ CREATE TABLE finding (
     judged_digest text DEFAULT '' NOT NULL,
     evaluator text NOT NULL,
     about_place boolean DEFAULT false NOT NULL,
+    open boolean DEFAULT false NOT NULL,
     PRIMARY KEY (tenant_id, finding_id),
     UNIQUE (tenant_id, check_id, resource_id),
     FOREIGN KEY(tenant_id, source_id) REFERENCES source (tenant_id, source_id),
@@ -391,7 +398,6 @@ CREATE INDEX finding_span_closed ON finding_span (tenant_id, valid_to) WHERE val
 CREATE INDEX finding_span_drift ON finding_span (tenant_id, valid_from, finding_id) INCLUDE (state, prev_state) WHERE prev_state IS NOT NULL;
 """
 
-GLOBAL = ("tenant", "identity", "session", "api_token", "sign_in_failure")
 APPEND_ONLY = ("evidence", "scope", "delivery_attempt", "user_action")
 KEPT = (
     "source", "resource", "run", "unit", "evidence_span", "coverage_span", "finding", "finding_span",
@@ -413,6 +419,7 @@ CREATE POLICY claimed ON work TO {claims} USING (true) WITH CHECK (true);
 CREATE POLICY claimed ON schedule TO {claims} USING (true) WITH CHECK (true);
 GRANT SELECT, UPDATE (lease_until, fence, attempts) ON work TO {claims};
 GRANT SELECT, UPDATE (lease_until) ON schedule TO {claims};
+GRANT SELECT, INSERT, UPDATE ON canary TO {claims};
 """
 
 # Forced policies bind the owner too, and with it the functions below: only this one look across tenants is theirs.

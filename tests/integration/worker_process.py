@@ -134,6 +134,11 @@ def main() -> int:
     return embedded(app, ticker)
 
 
+def announce(port: int) -> None:
+    sys.stdout.write(f"ready {port}\n")
+    sys.stdout.flush()
+
+
 def embedded(app: object, ticker: Ticker) -> int:
     import waitress
     from celery import Celery
@@ -148,7 +153,7 @@ def embedded(app: object, ticker: Ticker) -> int:
     assert isinstance(app, Celery)
     server = waitress.create_server(page, host="127.0.0.1", port=0)
     port = server.effective_port
-    return run(app, server, ticker, lambda: print(f"ready {port}", flush=True), threads=2)
+    return run(app, server, ticker, lambda: announce(port), threads=2)
 
 
 if __name__ == "__main__":

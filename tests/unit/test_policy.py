@@ -178,6 +178,7 @@ def test_everything_everywhere_is_administrator(statements: list[dict[str, Any]]
         [allow(Resource="arn:aws:s3:::records/*")],
         [{"Effect": "Allow", "NotAction": "*", "Resource": "*"}],
         [allow(), deny()],
+        [allow(), {"Effect": "Deny", "Action": "*", "NotResource": "arn:aws:s3:::records"}],
         [
             {"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"},
             {"Effect": "Deny", "NotAction": "s3:*", "Resource": "*"},

@@ -17,7 +17,10 @@ from auditor.proof.canonical import instant
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role with its door read: whom it lets in and what they must show."""
+    """A role with its door read: whom it lets in and what they must show.
+
+    ``outside_accounts`` are other accounts that are trusted without a condition or an external id.
+    """
 
     name: str
     service_linked: bool
@@ -25,7 +28,7 @@ class Role:
     sso: bool
     open_trust: Reading[tuple[str, ...]]
     trusted_by_people: Reading[bool]
-    unguarded_accounts: Reading[tuple[str, ...]]
+    outside_accounts: Reading[tuple[str, ...]]
     demands_mfa: Reading[bool]
     max_session_seconds: Reading[int]
     idle_since: Reading[datetime]
@@ -94,6 +97,7 @@ role = ResourceType(
 def describe_role(seen: Readings) -> Role:
     """The role with its trust policy weighed; one that was never used counts its idle days from its making."""
     path = listed(seen["Path"])
+    own = listed(seen["Arn"]).split(":")[4]
     trusts = statements_of(seen["AssumeRolePolicyDocument"]).map(trust)
     return Role(
         name=listed(seen["RoleName"]),
@@ -102,7 +106,7 @@ def describe_role(seen: Readings) -> Role:
         sso=path.startswith("/aws-reserved/sso.amazonaws.com/"),
         open_trust=trusts.map(lambda found: found.open_to),
         trusted_by_people=trusts.map(lambda found: found.people),
-        unguarded_accounts=trusts.map(lambda found: found.accounts),
+        outside_accounts=trusts.map(lambda found: tuple(one for one in found.accounts if one != own)),
         demands_mfa=trusts.map(lambda found: found.mfa),
         max_session_seconds=_session(seen["session"]),
         idle_since=both(seen["CreateDate"], seen["RoleLastUsed"]).map(_idle_since),

@@ -47,6 +47,7 @@ class Bucket:
     """A bucket as its guards stand, the account's block included."""
 
     name: str
+    region: Reading[str]
     public: Reading[bool]
     block: Block
     algorithm: Reading[str | None]
@@ -156,6 +157,7 @@ def describe_bucket(seen: Readings) -> Bucket:
     block = _over(block_of(seen["account_block"]), block_of(seen["block"]))
     return Bucket(
         name=listed(seen["Name"]),
+        region=_region(seen["BucketRegion"]),
         public=_public(seen, block),
         block=block,
         algorithm=seen["encryption"].map(_algorithm),
@@ -175,6 +177,10 @@ def either(*readings: Reading[bool]) -> Reading[bool]:
     if any(reading == Seen(True) for reading in readings):  # noqa: FBT003  (a value that was seen)
         return Seen(value=True)
     return next((reading for reading in readings if isinstance(reading, Unseen)), Seen(value=False))
+
+
+def _region(named: Reading[Any]) -> Reading[str]:
+    return Unseen("the listing names no region") if named == Seen(None) else named
 
 
 def _public(seen: Readings, block: Block) -> Reading[bool]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from auditor.collectors.aws.s3 import Bucket, Replica, Tag, bucket, either
-from auditor.domain.reading import Reading, Seen, Unseen
+from auditor.domain.reading import Reading, Seen, Unseen, both
 from auditor.domain.resource_type import DerivedType, Joined, Member, Population
 
 
@@ -41,7 +41,7 @@ def describe_bucket_links(joined: Joined) -> BucketLinks:
         name=here.name,
         algorithm=here.algorithm,
         takes_access_logs=_takes_logs(here.name, everyone),
-        replicated_elsewhere=_replicated(here, joined.member, everyone, joined.account),
+        replicated_elsewhere=_replicated(here, everyone, joined.account),
         tags=here.tags,
     )
 
@@ -52,24 +52,24 @@ def _takes_logs(name: str, everyone: Population) -> Reading[bool]:
     return either(*(one.log_target.map(lambda target: target == name) for one in others), *more)
 
 
-def _replicated(here: Bucket, member: Member, everyone: Population, account: str) -> Reading[bool]:
+def _replicated(here: Bucket, everyone: Population, account: str) -> Reading[bool]:
     match here.replicas:
         case Seen(replicas):
-            return either(*(_elsewhere(replica, member, everyone, account) for replica in replicas))
+            return either(*(_elsewhere(replica, here, everyone, account) for replica in replicas))
         case Unseen():
             return here.replicas
         case _:
             assert_never(here.replicas)
 
 
-def _elsewhere(replica: Replica, member: Member, everyone: Population, account: str) -> Reading[bool]:
+def _elsewhere(replica: Replica, here: Bucket, everyone: Population, account: str) -> Reading[bool]:
     """Another account, or another region of this one; a destination nobody listed may be anything, even gone."""
     if replica.account is not None and replica.account != account:
         return Seen(value=True)
     match everyone.find(replica.bucket):
-        case Member(region=region):
-            return Seen(region != member.region)
+        case Member(document=Bucket(region=region)):
+            return both(region, here.region).map(lambda regions: regions[0] != regions[1])
         case Unseen() as unseen:
             return unseen
-        case None:
+        case _:
             return Unseen(f"destination {replica.bucket} is not among this account's buckets")

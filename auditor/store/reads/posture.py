@@ -174,8 +174,21 @@ def sources(conn: sa.Connection) -> tuple[SourceView, ...]:
         .order_by(source.name, source.account)
     )
     return tuple(
-        SourceView(*values[:5], tuple(values[5]), timedelta(seconds=values[6]), *values[7:])
-        for values in (tuple(row) for row in rows)
+        SourceView(
+            id=row.source_id,
+            kind=row.kind,
+            account=row.account,
+            name=row.name,
+            endpoint_url=row.endpoint_url,
+            regions=tuple(row.regions),
+            every=timedelta(seconds=row.every_seconds),
+            run=row.run_id,
+            run_state=row.state,
+            started_at=row.started_at,
+            finished_at=row.finished_at,
+            units_left=row.units_left,
+        )
+        for row in rows
     )
 
 

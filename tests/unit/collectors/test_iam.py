@@ -40,6 +40,7 @@ def user_content(**changes: Any) -> dict[str, Any]:
 def role_content(**changes: Any) -> dict[str, Any]:
     return {
         "RoleName": "deploy",
+        "Arn": f"arn:aws:iam::{ACCOUNT}:role/deploy",
         "Path": "/",
         "CreateDate": "2025-01-01T00:00:00Z",
         "AssumeRolePolicyDocument": {
@@ -275,6 +276,13 @@ def test_a_trust_policy_that_is_no_json_is_unseen_not_harmless() -> None:
     found = iam_roles.role.describe(role_content(AssumeRolePolicyDocument="{"))
     assert isinstance(found.open_trust, Unseen)
     assert isinstance(found.demands_mfa, Unseen)
+
+
+def test_only_other_accounts_are_outside() -> None:
+    trusted = {"AWS": [ACCOUNT, "arn:aws:iam::999988887777:root"]}
+    document = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": trusted}]}
+    found = iam_roles.role.describe(role_content(AssumeRolePolicyDocument=document))
+    assert (found.outside_accounts, found.open_trust) == (Seen(("999988887777",)), Seen(()))
 
 
 def test_a_role_is_administrator_through_its_inline_policies() -> None:

@@ -27,7 +27,7 @@ def flags(*on: str) -> dict[str, Any]:
 
 
 def content(**changes: Any) -> dict[str, Any]:
-    return {"Name": "records", **dict.fromkeys(DETAILS), **changes}
+    return {"Name": "records", "BucketRegion": "eu-west-1", **dict.fromkeys(DETAILS), **changes}
 
 
 def described(**changes: Any) -> Bucket:
@@ -39,12 +39,10 @@ def described(**changes: Any) -> Bucket:
 def linked(
     *others: Bucket,
     here: Bucket | None = None,
-    regions: dict[str, str] | None = None,
     unseen: str | None = None,
 ) -> BucketLinks:
-    placed = {"records": "eu-west-1", **(regions or {})}
     every = [here or described(), *others]
-    members = [Member(f"arn:aws:s3:::{one.name}", placed.get(one.name, "eu-west-1"), one) for one in every]
+    members = [Member(f"arn:aws:s3:::{one.name}", "global", one) for one in every]
     joined = Joined(ACCOUNT, "global", members[0], {"aws.s3.bucket": Population(tuple(members), unseen)})
     found = bucket_links.describe(joined)
     assert isinstance(found, BucketLinks)
@@ -125,7 +123,7 @@ def test_a_bucket_without_settings_has_none_of_them() -> None:
 def test_every_setting_we_may_not_read_is_unseen() -> None:
     found = described(**dict.fromkeys(DETAILS, DENIED))
     block = found.block
-    assert {getattr(found, name) for name in found.__slots__ if name not in {"name", "block"}} == {HIDDEN}
+    assert {getattr(found, name) for name in found.__slots__ if name not in {"name", "region", "block"}} == {HIDDEN}
     assert {getattr(block, name) for name in block.__slots__} == {HIDDEN}
 
 
@@ -184,10 +182,13 @@ def test_a_bucket_takes_access_logs_if_another_sends_them() -> None:
 
 
 def test_a_copy_counts_if_it_lies_in_another_region_or_account() -> None:
-    copies = bucket.describe(content(Name="copies"))
+    near = bucket.describe(content(Name="copies"))
+    far = bucket.describe(content(Name="copies", BucketRegion="eu-central-1"))
+    somewhere = bucket.describe(content(Name="copies", BucketRegion=None))
     here = replicating("copies")
-    assert linked(copies, here=here, regions={"copies": "eu-central-1"}).replicated_elsewhere == Seen(True)
-    assert linked(copies, here=here).replicated_elsewhere == Seen(False)
+    assert linked(far, here=here).replicated_elsewhere == Seen(True)
+    assert linked(near, here=here).replicated_elsewhere == Seen(False)
+    assert isinstance(linked(somewhere, here=here).replicated_elsewhere, Unseen)
     assert linked(here=replicating("theirs", owner="999988887777")).replicated_elsewhere == Seen(True)
     assert linked().replicated_elsewhere == Seen(False)
 
