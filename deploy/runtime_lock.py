@@ -1,3 +1,4 @@
+# ruff: noqa: INP001  (a script of the image's build, no package)
 """The part of ``requirements.lock`` that the image needs: what the product itself depends on, hashes included.
 
 The lock holds every extra, test tools too; its ``# via`` lines say who asked for each package, so the part that the

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -32,6 +31,7 @@ SCHEDULE: tuple[timedelta, ...] = (
 JITTER = 0.2
 LONGEST_WAIT = timedelta(hours=24)
 _BUSY = frozenset({429, 503})
+_HTTP_DATE = "%a, %d %b %Y %H:%M:%S GMT"  # read without the mail library, which would bring sockets into this room
 
 
 class Deliveries(Protocol):
@@ -117,11 +117,10 @@ def _asked_to_wait(reply: Reply, *, now: datetime) -> timedelta:
     if asked.isascii() and asked.isdigit():
         return min(timedelta(seconds=int(asked[:9])), LONGEST_WAIT)
     try:
-        until = parsedate_to_datetime(asked)
-    except (ValueError, TypeError):
+        until = datetime.strptime(asked, _HTTP_DATE).replace(tzinfo=UTC)
+    except ValueError:
         return timedelta(0)
-    known = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return min(max(known - now, timedelta(0)), LONGEST_WAIT)
+    return min(max(until - now, timedelta(0)), LONGEST_WAIT)
 
 
 def _attempt(delivery: Delivery, answer: Reply | AuditorError, *, at: datetime, now: datetime) -> Attempt:

@@ -390,13 +390,7 @@ api_token = sa.Table(
     sa.ForeignKeyConstraint(["identity_id"], ["identity.identity_id"]),
     sa.ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
 )
-sign_in_failure = sa.Table(
-    "sign_in_failure",
-    metadata,
-    words("key"),
-    at("at"),
-    sa.Index("sign_in_failure_recent", "key", "at"),
-)
+sign_in_failure = sa.Table("sign_in_failure", metadata, words("key"), at("at"), sa.Index("sign_in_recent", "key", "at"))
 
 canary = sa.Table("canary", metadata, sa.Column("queue", sa.Text, primary_key=True), at("heard_at"))
 

@@ -59,7 +59,7 @@ CREATE TABLE sign_in_failure (
     key text NOT NULL,
     at timestamptz NOT NULL
 );
-CREATE INDEX sign_in_failure_recent ON sign_in_failure (key, at);
+CREATE INDEX sign_in_recent ON sign_in_failure (key, at);
 
 CREATE TABLE tenant (
     tenant_id uuid NOT NULL,

@@ -42,7 +42,11 @@ def mostly(plain: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 def records(fields: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries({}, optional={name: mostly(plain) for name, plain in fields.items()})
+    may_miss = {"name", "off", "width"}
+    return st.fixed_dictionaries(
+        {name: mostly(plain) for name, plain in fields.items() if name not in may_miss},
+        optional={name: mostly(plain) for name, plain in fields.items() if name in may_miss},
+    )
 
 
 leaf = {"on": flags, "size": numbers, "name": texts}

@@ -66,7 +66,7 @@ def ask(source: str, *, as_of: datetime = AS_OF, **params: Any) -> Answer:
         # lists with members not seen
         ("count(half) > 0", True), ("count(half) > 1", None), ("count(half) >= 1", True), ("count(half) < 1", False), ("count(half) == 0", False),
         ("count(half) != 0", True), ("0 < count(half)", True), ("1 in half", True), ("2 in half", None), ("2 not in half", None),
-        ("half == [1]", None), ("half == []", False), ("any(x == 1 for x in half)", True), ("any(x == 2 for x in half)", None),
+        ("half == [1]", None), ("[1] == half", None), ("[] == half", False), ("half == []", False), ("any(x == 1 for x in half)", True), ("any(x == 2 for x in half)", None),
         ("all(x == 2 for x in half)", False), ("all(x == 1 for x in half)", None), ("count(half) + 1 > 1", None),
         ("any(x for x in empty)", False), ("all(x for x in empty)", True), ("all(ons)", True), ("any(half)", None), ("any(x for x in hidden)", None),
         # filters

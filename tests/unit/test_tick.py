@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -149,11 +150,19 @@ def test_a_tick_is_alive_while_its_pulse_is_young(tmp_path: Path) -> None:
     assert not tick_is_alive(pulse, now=time.time() + 61)
 
 
+def test_a_value_is_made_again_after_a_fork() -> None:
+    shared = PerProcess(os.getpid)
+    shared()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if shared() == os.getpid() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 def test_a_value_is_made_once_in_a_process() -> None:
-    made: list[object] = []
-    shared = PerProcess(lambda: made.append(object()) or made[-1])
-    assert shared() is shared()
-    assert len(made) == 1
+    numbers = iter(range(9))
+    shared = PerProcess(lambda: next(numbers))
+    assert [shared(), shared()] == [0, 0]
 
 
 def test_the_broker_is_configured_as_it_was_tried() -> None:

@@ -1,0 +1,120 @@
+"""What the pages ask of the outside, as protocols and one frozen value: the web process joins them, tests build them small."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol, cast
+from uuid import UUID
+
+from flask import current_app
+
+if TYPE_CHECKING:
+    from auditor.domain.control import Library
+    from auditor.domain.ports import Clock
+    from auditor.store.identity import Person, SignedIn, Tenant
+    from auditor.store.reads import Connection
+    from auditor.trust.passwords import Passwords
+    from auditor.trust.principals import Principal
+
+
+class People(Protocol):
+    """Signing in and sessions, over the global tables; ``store.identity.Identities`` is one."""
+
+    def person(self, email: str) -> Person | None:
+        """Who may sign in under that e-mail."""
+
+    def tenants_of(self, identity: UUID, *, now: datetime) -> tuple[tuple[Tenant, str], ...]:
+        """The organisations somebody belongs to, each with the role there."""
+
+    def open_session(
+        self, token_hash: str, *, identity: UUID, tenant: UUID, now: datetime, expires_at: datetime
+    ) -> None:
+        """A session for one organisation."""
+
+    def session(self, token_hash: str, *, now: datetime, idle_for: float) -> SignedIn | None:
+        """Who is signed in under that hash, unless it ended or idled too long."""
+
+    def revoke_session(self, token_hash: str, *, now: datetime) -> None:
+        """End a session."""
+
+    def failures(self, key: str, *, since: datetime) -> int:
+        """How often signing in failed under that key since then."""
+
+    def note_failure(self, key: str, *, now: datetime) -> None:
+        """Count a failed sign-in."""
+
+    def forgive(self, key: str) -> None:
+        """Forget the failures of a key."""
+
+
+class Hook(Protocol):
+    """A webhook as people may see it: never its secret. ``store.webhooks.Webhook`` is one."""
+
+    @property
+    def id(self) -> UUID:
+        """Its id."""
+
+    @property
+    def url(self) -> str:
+        """Where it is sent."""
+
+    @property
+    def created_at(self) -> datetime:
+        """Since when."""
+
+    @property
+    def disabled_at(self) -> datetime | None:
+        """When it was switched off, if it was."""
+
+    @property
+    def disabled_reason(self) -> str | None:
+        """Why."""
+
+
+class Webhooks(Protocol):
+    """Webhooks of the principal's tenant. Every act is recorded by the implementation."""
+
+    def list(self, principal: Principal) -> tuple[Hook, ...]:
+        """Every webhook, disabled ones included."""
+
+    def add(self, principal: Principal, url: str) -> str:
+        """Keep a webhook and give its secret, this once.
+
+        Raises:
+            EgressError: The address may not be dialled from here; its advice is shown to the person.
+        """
+
+    def disable(self, principal: Principal, id: UUID) -> None:  # noqa: A002  (the word people use)
+        """Send nothing more to it. Raises ``TenancyError`` if there is none of that id here."""
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardContext:
+    """Everything a page may reach.
+
+    ``open_read`` opens one read-only REPEATABLE READ transaction under a tenant, so a count and its rows agree. ``clock`` is
+    the instant that pages show (the demo moves it); ``wall_clock`` is the real one, for sessions and limits. ``evidence``
+    gives kept evidence by tenant and digest, or raises ``EvidenceError``. ``proxies`` is how many reverse proxies stand
+    before us: only then is X-Forwarded-For believed.
+    """
+
+    open_read: Callable[[UUID], AbstractContextManager[Connection]]
+    people: People
+    passwords: Passwords
+    webhooks: Webhooks
+    evidence: Callable[[UUID, str], Mapping[str, Any]]
+    library: Library
+    clock: Clock
+    wall_clock: Clock
+    ready: Callable[[], bool]
+    base_url: str
+    secure_cookies: bool
+    proxies: int = 0
+
+
+def here() -> DashboardContext:
+    """The context of the application that serves this request."""
+    return cast("DashboardContext", current_app.extensions["auditor"])

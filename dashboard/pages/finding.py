@@ -1,0 +1,66 @@
+"""Finding: the verdict and what decided it, its history, the evidence behind it, what it bears on, and how to mend it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from flask import Blueprint, abort, render_template
+
+from auditor.domain.errors import EvidenceError
+from auditor.store.reads import findings as reads
+from auditor.store.reads import history
+from auditor.trust.access import needs
+from dashboard.context import here
+from dashboard.security import asking
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+page = Blueprint("finding", __name__)
+
+
+@page.get("/findings/<uuid:id_>")
+@needs("findings:read")
+def index(id_: UUID) -> str:
+    """One finding."""
+    context, principal, as_of = here(), asking(), here().clock()
+    with context.open_read(principal.tenant) as conn:
+        detail = reads.finding(conn, context.library, id_, as_of)
+        if detail is None:
+            abort(404)
+        row = detail.row
+        stretches = history.stretches(
+            conn,
+            context.library,
+            row.id,
+            source=row.source,
+            place=row.place,
+            resource_type=row.resource_type,
+            check=row.check,
+            as_of=as_of,
+        )
+    evidence, unread = _evidence(principal.tenant, detail.span.get("evidence_digest"))
+    return render_template(
+        "pages/finding.html",
+        row=row,
+        span=detail.span,
+        provenance=detail.provenance,
+        last_look_at=detail.last_look_at,
+        stretches=stretches,
+        check=context.library.check.get(row.check),
+        control=context.library.control.get(row.control),
+        frameworks=context.library.framework,
+        evidence=evidence,
+        unread=unread,
+    )
+
+
+def _evidence(tenant: UUID, digest: str | None) -> tuple[Mapping[str, Any] | None, str]:
+    """The kept answers, or the sentence that says why they are not shown: the rest of the page stands without them."""
+    if not digest:
+        return None, "No single answer stands behind this line: it was judged over a place, or over several resources."
+    try:
+        return here().evidence(tenant, digest), ""
+    except EvidenceError as error:
+        return None, f"The kept answer could not be read ({error.code}): {error}. {error.advice()}".strip()
