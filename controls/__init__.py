@@ -153,7 +153,7 @@ def _check(file: Sourced[ControlFile], position: int, told: CheckFile, types: Ma
 
 
 def _only(definition: Mapping[str, Any], field: str) -> Mapping[str, Any]:
-    return {**definition, "applies_when": None, "pass_when": definition[field]}
+    return {**definition, "applies_when": None, "pass_when": definition[field], "fail": ""}
 
 
 def _refuse_by_field(file: Sourced[Any], where: tuple[str | int, ...], attempt: Callable[[], object]) -> None:

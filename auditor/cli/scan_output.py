@@ -45,8 +45,8 @@ def row(verdict: Verdict, account: str, library: Library) -> dict[str, Any]:
 
 def as_ndjson(seen: Scan, library: Library, out: TextIO) -> None:
     """One JSON object a line."""
-    for verdict in seen.verdicts:
-        out.write(json.dumps(row(verdict, seen.account, library), ensure_ascii=False) + "\n")
+    rows = (row(verdict, seen.account, library) for verdict in seen.verdicts)
+    out.writelines(json.dumps(told, ensure_ascii=False) + "\n" for told in rows)
 
 
 def as_json(seen: Scan, library: Library, out: TextIO) -> None:

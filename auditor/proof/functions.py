@@ -19,7 +19,7 @@ from .values import word_for
 
 DAY = timedelta(days=1)
 _TICK = timedelta(microseconds=1)
-_VERSION = re.compile(r"v?(\d{1,9}(?:\.\d{1,9}){0,9})([-+].*)?", re.ASCII)
+_VERSION = re.compile(r"v?(\d{1,9}(?:\.\d{1,9}){0,9})(-[A-Za-z].*|\+.*)?", re.ASCII)
 _LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 _LONGEST = 10_000
 

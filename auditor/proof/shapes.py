@@ -35,6 +35,8 @@ def check_names(source: Source, tree: ast.expr, *, shape: Shape | None, params: 
     """
     if shape is not None:
         check_shape(shape)
+        if shape["type"] not in {"object", "any"}:
+            raise ExpressionError("a document is an object")
     _Checker(source, shape, params).condition(tree, _NOTHING)
 
 
@@ -47,6 +49,9 @@ def check_shape(shape: Shape) -> None:
     kind = shape.get("type")
     if kind not in TYPES:
         raise ExpressionError(f"no such type in a shape: {kind!r}")
+    inner = shape.get("fields") if kind == "object" else shape.get("of")
+    if kind in {"object", "list", "map"} and not isinstance(inner, Mapping):
+        raise ExpressionError(f"a shape of type {kind} describes what it holds")
     if kind == "object":
         for part in shape["fields"].values():
             check_shape(part)
@@ -214,6 +219,8 @@ class _Checker:
         loop = node.generators[0]
         whole = self._expect(loop.iter, {"list", "map"}, facts)
         target = loop.target.id if isinstance(loop.target, ast.Name) else ""
+        if self._document is not None and target in self._document.get("fields", ()):
+            self._refuse(loop.target, f"{target} is a field of the document: the member needs a name of its own")
         self._scope[target] = TEXT if whole["type"] == "map" else whole.get("of", ANY)
         for part in loop.ifs:
             facts |= self.condition(part, facts)[0]

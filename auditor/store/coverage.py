@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row
-from sqlalchemy.dialects.postgresql import insert
 
 from auditor.domain.coverage import Coverage
 from auditor.domain.source import Unit
@@ -94,7 +93,7 @@ class CoverageRows(Scoped):
             opened.append(_row(look, unit))
         self._many(_EXTEND, extended)
         self._many(_CLOSE, closed)
-        self._many(insert(schema.coverage_span), opened)
+        self._insert(schema.coverage_span, opened)
 
 
 def _coverage(row: Row[Any]) -> Coverage:

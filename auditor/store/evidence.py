@@ -9,8 +9,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.dialects.postgresql import insert
-
 from auditor.domain.coverage import Coverage
 from auditor.domain.evidence import Collection, Evidence
 from auditor.domain.source import Unit
@@ -113,7 +111,7 @@ class EvidenceRows(CoverageRows):
             }
             for id_, one in answers.items()
         ]
-        self._many(insert(schema.resource).on_conflict_do_nothing(), rows)
+        self._insert(schema.resource, conflict="ON CONFLICT DO NOTHING", rows=rows)
 
     def _keep_contents(
         self, answers: Mapping[UUID, Evidence], addresses: Mapping[str, str], *, now: datetime
@@ -134,7 +132,7 @@ class EvidenceRows(CoverageRows):
                 "bytes": len(data),
                 "created_at": now,
             }
-        self._many(insert(schema.evidence).on_conflict_do_nothing(), list(rows.values()))
+        self._insert(schema.evidence, conflict="ON CONFLICT DO NOTHING", rows=list(rows.values()))
         return contents
 
     def _keep_spans(
@@ -165,7 +163,7 @@ class EvidenceRows(CoverageRows):
         closed += _gone(collection.place, collection.coverage, [row for row in rows if row.resource_id not in answers])
         self._many(_EXTEND, extended)
         self._many(_CLOSE, closed)
-        self._many(insert(schema.evidence_span), opened)
+        self._insert(schema.evidence_span, opened)
 
 
 def _gone(place: str, coverage: Sequence[Coverage], unseen: Sequence[Any]) -> list[dict[str, Any]]:

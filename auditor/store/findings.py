@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row
-from sqlalchemy.dialects.postgresql import insert
 
 from auditor.domain.events import Event
 from auditor.domain.finding import Current, Turn
@@ -29,6 +28,11 @@ FROM unnest(CAST(:findings AS uuid[]), CAST(:seqs AS int[]), CAST(:ats AS timest
 WHERE s.tenant_id = :tenant AND s.finding_id = t.finding AND s.seq = t.seq - 1 AND s.valid_to = :forever
 RETURNING s.finding_id
 """
+_AS_JUDGED = "ON CONFLICT (tenant_id, finding_id) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}"
+    for name in schema.finding.c.keys()  # noqa: SIM118  (a collection of columns is no dictionary)
+    if name not in {"tenant_id", "finding_id", "source_id", "check_id", "resource_id"}
+)
 _GONE = """
 UPDATE finding SET state = 'absent', reason = :reason, severity = :severity, since = :since, turns_at = NULL,
     span_seq = :seq, last_run_id = :run, place = :place, open = false
@@ -63,18 +67,12 @@ class FindingRows(OutboxRows):
         self._keep_resources_of(unit, turns)
         self._close_spans(turns, ids, now=now)
         rows = [_row(unit, turn, id_, self._tenant, self._evaluator) for turn, id_ in zip(turns, ids, strict=True)]
-        new = insert(schema.finding)
-        kept = {"tenant_id", "finding_id", "source_id", "check_id", "resource_id"}
-        changed = {name: new.excluded[name] for name in schema.finding.c.keys() if name not in kept}  # noqa: SIM118  (columns)
-        self._many(
-            new.on_conflict_do_update(index_elements=["tenant_id", "finding_id"], set_=changed),
-            [row for row in rows if row is not None],
-        )
+        self._insert(schema.finding, [row for row in rows if row is not None], _AS_JUDGED)
         self._many(
             _GONE, [_gone(unit, turn, id_) for turn, id_ in zip(turns, ids, strict=True) if turn.verdict is None]
         )
         spans = [_span(unit, turn, id_, self._evaluator, now) for turn, id_ in zip(turns, ids, strict=True)]
-        self._many(insert(schema.finding_span), spans)
+        self._insert(schema.finding_span, spans)
         self.announce(events, now=now, run=unit.run)
 
     def touch(self, source: UUID, refreshed: Sequence[tuple[str, str, datetime | None]]) -> None:
@@ -98,7 +96,7 @@ class FindingRows(OutboxRows):
             for turn in turns
         }
         named = [{"resource_id": id_, **row} for id_, row in rows.items()]
-        self._many(insert(schema.resource).on_conflict_do_nothing(), named)
+        self._insert(schema.resource, conflict="ON CONFLICT DO NOTHING", rows=named)
 
     def _close_spans(self, turns: Sequence[Turn], ids: Sequence[UUID], *, now: datetime) -> None:
         later = [(turn, id_) for turn, id_ in zip(turns, ids, strict=True) if turn.previous is not None]

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy.dialects.postgresql import insert
-
 from auditor.store import schema
 from auditor.store.scoped import Scoped
+
+_AGAIN = "ON CONFLICT (tenant_id, identity_id, from_at) DO UPDATE SET role = excluded.role, to_at = NULL"
 
 
 class MemberRows(Scoped):
@@ -24,14 +24,7 @@ class MemberRows(Scoped):
             now=now,
         )
         row = {"identity_id": identity, "role": role, "from_at": now}
-        added = insert(schema.membership)
-        self._many(
-            added.on_conflict_do_update(
-                index_elements=["tenant_id", "identity_id", "from_at"],
-                set_={"role": added.excluded.role, "to_at": None},
-            ),
-            [row],
-        )
+        self._insert(schema.membership, [row], _AGAIN)
 
     def end_membership(self, identity: UUID, *, now: datetime) -> None:
         """Take every role from an identity; its sessions here end with it."""
@@ -46,4 +39,4 @@ class MemberRows(Scoped):
     ) -> None:
         """Write down what somebody did; nothing takes it away again."""
         row = {"id": uuid4(), "at": now, "actor": actor, "action": action, "subject": subject, "data": dict(data or {})}
-        self._many(insert(schema.user_action), [row])
+        self._insert(schema.user_action, [row])

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.dialects.postgresql import insert
-
 from auditor.domain.events import Event
 from auditor.store import schema
 from auditor.store.ids import delivery_id
@@ -25,7 +23,7 @@ class OutboxRows(Scoped):
             {"event_id": event.id, "type": event.type, "at": event.at, "data": dict(event.data), "run_id": run}
             for event in events
         ]
-        self._many(insert(schema.outbox).on_conflict_do_nothing(), rows)
+        self._insert(schema.outbox, conflict="ON CONFLICT DO NOTHING", rows=rows)
         hooks = self._run(
             "SELECT webhook_id FROM webhook WHERE disabled_at IS NULL AND (CAST(:one AS uuid) IS NULL OR webhook_id = :one)",
             one=webhook,
@@ -41,5 +39,5 @@ class OutboxRows(Scoped):
             for event in events
         ]
         due = [{"queue": "notify", "id": one["delivery_id"], "due_at": now} for one in deliveries]
-        self._many(insert(schema.delivery).on_conflict_do_nothing(), deliveries)
-        self._many(insert(schema.work).on_conflict_do_nothing(), due)
+        self._insert(schema.delivery, conflict="ON CONFLICT DO NOTHING", rows=deliveries)
+        self._insert(schema.work, conflict="ON CONFLICT DO NOTHING", rows=due)

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy.dialects.postgresql import insert
-
 from auditor.domain.coverage import Coverage
 from auditor.domain.errors import StaleFenceError, TenancyError
 from auditor.domain.ports import Claim, RunState
@@ -78,12 +76,12 @@ class RunRows(CoverageRows):
                 raise TenancyError(f"no source {source}")
             return run
         ids = {place: unit_id(self._tenant, source, place, slot) for place in places}
-        self._many(
-            insert(schema.unit),
+        self._insert(
+            schema.unit,
             [{"unit_id": id_, "run_id": run, "source_id": source, "place": place} for place, id_ in ids.items()],
         )
         due = [{"queue": "collect", "id": id_, "due_at": now} for place, id_ in ids.items() if place != JOIN]
-        self._many(insert(schema.work), due)
+        self._insert(schema.work, due)
         self._run(_NEXT_SLOT, source=source, now=now)
         return run
 
@@ -195,7 +193,7 @@ class RunRows(CoverageRows):
         ).scalar_one()
         if left == 1 and unit.place != JOIN:
             join = unit_id(self._tenant, unit.source, JOIN, unit.slot)
-            self._many(insert(schema.work), [{"queue": "assess", "id": join, "due_at": now}])
+            self._insert(schema.work, [{"queue": "assess", "id": join, "due_at": now}])
         if left > 0:
             return False
         day = now.astimezone(UTC).date()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, CursorResult, Row, text
-from sqlalchemy.sql import Executable
+from sqlalchemy import Connection, CursorResult, Row, Table, text
 
 from auditor.domain.errors import StaleFenceError
 from auditor.domain.finding import FOREVER
@@ -36,11 +37,28 @@ class Scoped:
         asked = {name: value for name, value in known.items() if f":{name}" in sql}
         return self._connection.execute(text(sql), asked | values)
 
-    def _many(self, statement: Executable | str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Execute one statement for many rows, if there are any; each row carries the tenant."""
+    def _many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Execute one statement for many rows, if there are any; ``:tenant_id`` is known to it."""
         if rows:
-            ready = text(statement) if isinstance(statement, str) else statement
-            self._connection.execute(ready, [{"tenant_id": self._tenant, **row} for row in rows])
+            self._connection.execute(text(sql), [{"tenant_id": self._tenant, **row} for row in rows])
+
+    def _insert(self, table: Table, rows: Sequence[Mapping[str, Any]], conflict: str = "") -> None:
+        """Insert rows of equal columns as one JSON value: several times faster than a statement per row.
+
+        Args:
+            table: Where to; it also says how each value is read.
+            rows: Columns without the tenant, which is added.
+            conflict: An ``ON CONFLICT`` clause, for rows that may be there.
+        """
+        if not rows:
+            return
+        names = ", ".join(("tenant_id", *rows[0]))
+        sql = (
+            f"INSERT INTO {table.name} ({names}) SELECT {names} "  # noqa: S608  (names of our own schema)
+            f"FROM jsonb_populate_recordset(CAST(NULL AS {table.name}), CAST(:rows AS jsonb)) {conflict}"
+        )
+        plain = json.dumps([{"tenant_id": self._tenant, **row} for row in rows], default=_plain)
+        self._connection.execute(text(sql), {"rows": plain})
 
     def _one(self, sql: str, **values: Any) -> Row[Any] | None:
         return self._run(sql, **values).one_or_none()
@@ -59,3 +77,11 @@ class Scoped:
         """
         if self._one(_HELD, id=unit.id, fence=unit.fence) is None:
             raise StaleFenceError(f"unit {unit.id} is no longer held under fence {unit.fence}")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(f"a row may not hold a {type(value).__name__}")

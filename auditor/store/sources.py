@@ -93,7 +93,7 @@ class SourceRows(Scoped):
     def _keep_scope(self, source: UUID, scope: Scope, *, now: datetime, by: str, reason: str) -> None:
         rule = {"regions": scope.regions, "services": scope.services, "frameworks": scope.frameworks}
         row = {"source_id": source, "version": scope.version, "rule": rule, "valid_from": now}
-        self._many(insert(schema.scope), [{**row, "changed_by": by, "reason": reason}])
+        self._insert(schema.scope, [{**row, "changed_by": by, "reason": reason}])
 
 
 def _source(row: Row[Any]) -> Source:

@@ -98,7 +98,7 @@ def node_name(queues: Sequence[Queue]) -> str:
     """How the worker of these queues is called on this machine; ``health`` pings it by this name."""
     import socket  # noqa: PLC0415  (asked by workers and their health check only)
 
-    return f"{'-'.join(queues)}@{socket.gethostname()}"
+    return f"{'-'.join(sorted(queues))}@{socket.gethostname()}"
 
 
 def waiting(app: Celery, queue: Queue) -> int:

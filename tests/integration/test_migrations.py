@@ -8,9 +8,10 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from auditor.domain.errors import ConfigurationError
-from auditor.store import schema
+from auditor.store import schema  # noqa: F401  (fills the metadata)
+from auditor.store.columns import metadata
 from auditor.store.database import engine
-from auditor.store.provision import Roles, ensure_database, ensure_roles, migrate
+from auditor.store.provision import Roles, ensure_database, ensure_roles, migrate, role_url
 from tests.fixtures.database import Provisioned, Server
 
 
@@ -18,9 +19,7 @@ def test_tables_are_as_the_code_believes_them(provisioned: Provisioned) -> None:
     pool = engine(provisioned.owner_url, connections=1)
     with pool.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        differences = [
-            each for each in compare_metadata(context, schema.metadata) if "alembic_version" not in str(each)
-        ]
+        differences = [each for each in compare_metadata(context, metadata) if "alembic_version" not in str(each)]
     pool.dispose()
     assert differences == []
 
@@ -66,7 +65,22 @@ def test_a_fresh_database_has_no_tables_before_the_first_step(postgres_server: S
         pool.dispose()
     finally:
         postgres_server.run(f'DROP DATABASE "{name}" WITH (FORCE)')
-    assert (before, after) == (0, len(schema.metadata.tables) + 1)
+    assert (before, after) == (0, len(metadata.tables) + 1)
+
+
+def test_a_provisioner_need_not_be_superuser(postgres_server: Server) -> None:
+    unique = uuid.uuid4().hex[:10]
+    admin, name, roles = f"admin_{unique}", f"auditor_test_{unique}", Roles.named(f"t{unique}")
+    names, password = (roles.owner, roles.app, roles.claims), uuid.uuid4().hex
+    postgres_server.run(f"CREATE ROLE {admin} LOGIN CREATEDB CREATEROLE PASSWORD '{password}'")
+    url = role_url(postgres_server.admin_url, role=admin, password=password, database="postgres")
+    try:
+        ensure_roles(url, roles, dict.fromkeys(names, password))
+        ensure_database(url, name, roles)
+        migrate(role_url(url, role=roles.owner, password=password, database=name), roles)
+    finally:
+        postgres_server.run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        postgres_server.run(*(f"DROP ROLE IF EXISTS {role}" for role in (*names, admin)))
 
 
 def test_provisioning_twice_is_provisioning_once(template: Provisioned) -> None:

@@ -82,7 +82,7 @@ def ask(source: str, *, as_of: datetime = AS_OF, **params: Any) -> Answer:
         ('in_cidr("010.1.2.3", "10.0.0.0/8")', None), ('in_cidr("10.1.2.3", "10.0.0.0/255.0.0.0")', None), ('in_cidr("fe80::1%eth0", "fe80::/10")', None),
         ('in_cidr("2001:db8::/48", "2001:db8::/32")', True), ('in_cidr("alpha", "10.0.0.0/8")', None),
         ('version_gte("1.10", "1.9")', True), ('version_gte("v1.9.0", "1.9")', True), ('version_gte("1.9.1-eks-1", "1.9")', True),
-        ('version_gte("1.9-rc1", "1.9")', None), ('version_gte("1.9+build", "1.9")', True), ('version_gte("latest", "1.9")', None), ('version_gte("1.8", "1.9")', False),
+        ('version_gte("1.9-rc1", "1.9")', None), ('version_gte(at, "1.9")', None), ('version_gte("1.9+build", "1.9")', True), ('version_gte("latest", "1.9")', None), ('version_gte("1.8", "1.9")', False),
         ('lower("AbÉ") == "abÉ"', True), ('starts_with(name, "al")', True), ('ends_with(name, "al")', False), ("lower(hidden) == name", None),
         # parameters
         ("size >= params.least", True), ("size in params.allowed", True), ("params.gone", None),
@@ -140,6 +140,11 @@ def test_the_answer_quotes_what_decided_and_what_was_seen_there(source: str, bec
 def test_an_unknown_names_the_path_and_the_reason(source: str, because: str, path: str, reason: str) -> None:
     answer = ask(source)
     assert (answer.value, answer.because, answer.path, answer.reason) == (None, because, path, reason)
+
+
+def test_an_unknown_shows_the_member_it_was_met_at() -> None:
+    answer = ask("all(r.port > hidden for r in rules)")
+    assert (answer.because, answer.path, answer.values) == ("r.port > hidden", "hidden", (("rules[0].port", 80),))
 
 
 def test_an_unseen_mark_beside_other_keys_is_still_unseen() -> None:
@@ -270,6 +275,22 @@ def test_a_condition_that_does_not_fit_its_document_is_refused_at_load(source: s
         compile_expression(source, shape=SHAPE, params={"least": 1, "names": ["a"]})
 
 
-def test_a_malformed_shape_is_refused() -> None:
-    with pytest.raises(ExpressionError, match="no such type"):
-        compile_expression("on", shape={"type": "object", "fields": {"on": {"type": "boolean"}}})
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"type": "object", "fields": {"on": {"type": "boolean"}}},
+        {"type": "object", "fields": {"on": {"type": "list"}}},
+        {"type": "object"},
+        {"type": "list", "of": {"type": "flag"}},
+        {},
+    ],
+)
+def test_a_malformed_shape_is_refused(shape: dict[str, Any]) -> None:
+    with pytest.raises(ExpressionError, match=r"shape|document"):
+        compile_expression("on", shape=shape)
+
+
+def test_a_member_may_not_take_the_name_of_a_field() -> None:
+    # Otherwise is_set(name) about the field would vouch for the member.
+    with pytest.raises(ExpressionError, match="name of its own"):
+        compile_expression("any(size.port == 1 for size in rules)", shape=SHAPE)

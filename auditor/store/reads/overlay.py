@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from auditor.domain.finding import FOREVER
 from auditor.proof.state import BLIND, Effective, Look, Span, effective_state
@@ -75,7 +76,7 @@ def looks(conn: sa.Connection, as_of: datetime) -> tuple[Looked, ...]:
             span.last_at,
         )
         .where(span.valid_from <= as_of)
-        .distinct(span.source_id, span.place, span.resource_type)
+        .ext(distinct_on(span.source_id, span.place, span.resource_type))
         .order_by(span.source_id, span.place, span.resource_type, span.valid_from.desc())
     )
     return tuple(Looked(*tuple(row)) for row in rows)

@@ -1,0 +1,201 @@
+"""``auditor demo``: an emulated account, a tenant, six weeks of daily runs through the real pipeline, and the pages on it.
+
+Everything lies in a folder of its own that is removed at the end, and every process started here ends with this one. The
+days are the story's; the clock that stamps evidence is turned with them and reaches the real time when the story ends.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from auditor import telemetry
+from auditor.bootstrap import Installation, Work, call_pool, now
+from auditor.cli.connect import add_user
+from auditor.cli.together import together
+from auditor.domain.scope import Scope
+from auditor.domain.source import Source, public_id
+from auditor.settings import Settings
+from auditor.simulators import company, company_story
+from auditor.simulators.aws import ACCOUNT, AwsEmulator
+from auditor.simulators.receiver import Receiver
+from auditor.trust.passwords import Passwords
+from auditor.worker.tick import Ticker
+
+SLUG = "meadowbrook"
+OFFICER = "officer@meadowbrook.example"
+DAY = timedelta(days=1)
+
+
+class StoryClock:
+    """The story's time: stands on a day and runs on from there at the pace of the real one; at the end it is the real one."""
+
+    def __init__(self) -> None:
+        self._offset = timedelta(0)
+        self._lock = threading.Lock()
+
+    def __call__(self) -> datetime:
+        """Now, in the story."""
+        with self._lock:
+            return datetime.now(UTC) + self._offset
+
+    def turn_to(self, moment: datetime) -> None:
+        """Go on from this moment; never back."""
+        with self._lock:
+            self._offset = max(self._offset, moment - datetime.now(UTC))
+
+    def start_at(self, moment: datetime) -> None:
+        """Begin the story in the past."""
+        with self._lock:
+            self._offset = moment - datetime.now(UTC)
+
+    def let_go(self) -> None:
+        """Be the real time from now on."""
+        with self._lock:
+            self._offset = timedelta(0)
+
+
+def demo(*, port: int | None, days: int | None, exit_when_done: bool) -> int:
+    """Run until Ctrl-C, or until the history is there."""
+    began = time.monotonic()
+    telemetry.configure("error")
+    length = company_story.DAYS if days is None else max(0, min(days, company_story.DAYS))
+    clock = StoryClock()
+    first = now().replace(minute=0, second=0, microsecond=0) - length * DAY
+    clock.start_at(first)
+    chosen = _port(port)
+    password = secrets.token_urlsafe(12)
+    with _home() as home, AwsEmulator() as emulator, Receiver() as receiver:
+        settings = Settings(
+            home=home,
+            port=chosen,
+            base_url=f"http://127.0.0.1:{chosen}",
+            egress_allow="127.0.0.0/8",
+            secure_cookies=False,
+        ).model_copy(update={"database_url": None, "broker_url": None, "claim_database_url": None})
+        os.environ.update(emulator.environment())
+        with Installation.open(settings, clock=clock) as here, call_pool(settings) as pool:
+            tenant = add_user(
+                here,
+                slug=SLUG,
+                email=OFFICER,
+                name="Compliance officer",
+                role="owner",
+                password_hash=Passwords().hash(password),
+                demo=True,
+                tenant_name=company.NAME,
+            )
+            receiver.trust(here.add_webhook(tenant, receiver.url, by="demo"))
+            failed: list[BaseException] = []
+
+            def tell(ticker: Ticker) -> None:
+                def story() -> None:
+                    try:
+                        _live(here, tenant, emulator, clock, ticker, first, length)
+                        took = time.monotonic() - began
+                        print(
+                            f"  {length + 1} runs in {took:.0f} s. Webhooks arrived: {len(receiver.messages)}",
+                            flush=True,
+                        )
+                    except BaseException as error:  # noqa: BLE001  (the main thread must hear of it, whatever it was)
+                        failed.append(error)
+                        print(f"auditor: the story broke off: {error!r}", file=sys.stderr, flush=True)
+                    if exit_when_done or failed:
+                        os.kill(os.getpid(), signal.SIGTERM)
+
+                threading.Thread(target=story, name="story", daemon=True).start()
+
+            def ready() -> None:
+                print(f"\n  {company.NAME}, a demo (simulated account {ACCOUNT})\n", flush=True)
+                print(f"  open      {settings.base_url}\n  user      {OFFICER}\n  password  {password}", flush=True)
+                print(f"  webhooks  {receiver.url}  (what a receiver sees)\n", flush=True)
+                print("  Six weeks of history are filling in. Ctrl-C stops everything.", flush=True)
+
+            code = together(here, Work(here, pool), ready=ready, started=tell)
+    return 1 if failed else code
+
+
+def _live(
+    here: Installation,
+    tenant: UUID,
+    emulator: AwsEmulator,
+    clock: StoryClock,
+    ticker: Ticker,
+    first: datetime,
+    length: int,
+) -> None:
+    """The days one by one: the account changes, the schedule comes due, the workers look."""
+    company.build(emulator, first)
+    clock.turn_to(first)
+    source = Source(
+        tenant, public_id(tenant, "source", "aws", ACCOUNT), "aws", ACCOUNT, "production", endpoint_url=emulator.url
+    )
+    for day in range(length + 1):
+        at = first + day * DAY
+        clock.turn_to(at)
+        emulator.set_clock(clock())
+        for event in company_story.events_on(day):
+            event.act(emulator)
+        with here.open_tenant(tenant) as books:
+            if day == 0:
+                every = DAY.total_seconds()
+                books.add_source(source, Scope(), regions=company.REGIONS, every=every, now=clock())
+            run = books.plan(source.id, slot=at, now=clock(), regions=company.REGIONS)
+        ticker.ring()
+        _finished(here, tenant, run)
+        _progress(day, length)
+    clock.let_go()
+    emulator.set_clock(None)
+
+
+def _finished(here: Installation, tenant: UUID, run: UUID) -> None:
+    while True:
+        with here.open_tenant(tenant) as books:
+            if books.run(run).state != "running":
+                return
+        time.sleep(0.05)
+
+
+def _progress(day: int, length: int) -> None:
+    if sys.stdout.isatty():
+        print(f"\r  day {day} of {length}", end="\n" if day == length else "", flush=True)
+    elif day % 7 == 0:
+        print(f"  day {day} of {length}", flush=True)
+
+
+@contextmanager
+def _home() -> Iterator[Path]:
+    """A folder of the demo's own; as root one that the database's user may pass."""
+    home = Path(tempfile.mkdtemp(prefix="auditor-demo-"))
+    if os.geteuid() == 0:
+        home.chmod(0o755)
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _port(wanted: int | None) -> int:
+    for port in (wanted or 8420, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                if wanted:
+                    raise
+                continue
+            return int(probe.getsockname()[1])
+    raise RuntimeError("no free port")

@@ -1,0 +1,42 @@
+"""Web, worker and schedule in one process: what ``auditor up`` and ``auditor demo`` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from auditor.bootstrap import Installation, Work
+from auditor.domain.errors import ConfigurationError
+from auditor.worker import embedded
+from auditor.worker.app import make_app
+from auditor.worker.tasks import register
+from auditor.worker.tick import Ticker
+from dashboard.wiring import application
+
+
+def together(
+    here: Installation,
+    work: Work,
+    *,
+    ready: Callable[[], None],
+    started: Callable[[Ticker], None] = lambda _ticker: None,
+) -> int:
+    """Run until a signal; ``ready`` is called once all of it works, ``started`` gets the ticker before that.
+
+    Raises:
+        ConfigurationError: The port is taken.
+    """
+    from waitress.server import create_server  # noqa: PLC0415  (an extra: production serves otherwise)
+
+    settings = here.settings
+    try:
+        server = create_server(application(here), host=settings.host, port=settings.port, threads=8, ident=None)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{settings.host}:{settings.port} cannot be bound: {error.strerror}",
+            advice="Another Auditor may be running there; set AUDITOR_PORT and AUDITOR_BASE_URL",
+        ) from error
+    app = make_app(settings.model_copy(update={"broker_url": None}))  # a broker in memory: everybody is here
+    ticker = Ticker(app, here.claims, work, here.clock)
+    register(app, lambda: work, ring=ticker.ring)
+    started(ticker)
+    return embedded.run(app, server, ticker, ready)

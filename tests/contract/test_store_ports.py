@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from auditor.domain.errors import StaleFenceError, TenancyError
+from auditor.domain.evidence import Collection
+from auditor.domain.ports import Claim, Claims, Objects, Queue, Store
+from auditor.domain.scope import Scope
+from auditor.domain.source import JOIN, Source
+from auditor.proof.canonical import canonical
+from auditor.store.claims import PostgresClaims
+from auditor.store.database import Database
+from auditor.store.identity import Identities
+from auditor.store.memory import MemoryObjects, MemoryStore
+from auditor.store.tenant_store import PostgresStore
+from tests.fixtures.database import NOW
+from tests.fixtures.world import BUCKET, CHECK, a_source, brought, look, seen, turn
+
+HOUR = timedelta(hours=1)
+
+
+class World:
+    """One tenant with one source in one region, over either implementation."""
+
+    def __init__(self, store: Store, claims: Claims, objects: Objects, tenant: UUID) -> None:
+        self.store, self.claims, self.objects, self.tenant = store, claims, objects, tenant
+        self.source = a_source(tenant)
+        with store.open(tenant) as rows:
+            rows.add_source(self.source, Scope(), regions=["eu-central-1"], every=86_400, now=NOW)
+
+    def plan(self, *, hours: int = 0) -> UUID:
+        at = NOW + hours * HOUR
+        with self.store.open(self.tenant) as rows:
+            return rows.plan(self.source.id, slot=at, now=at, regions=["eu-central-1"])
+
+    def lease(self, queue: Queue, *, hours: float = 0) -> tuple[Claim, ...]:
+        leased = self.claims.lease(queue, now=NOW + hours * HOUR, limit=500, lease_for=600)
+        return tuple(claim for claim in leased if claim.tenant == self.tenant)
+
+    def claim_of(self, place: str, claims: Sequence[Claim]) -> Claim:
+        with self.store.open(self.tenant) as rows:
+            return next(claim for claim in claims if rows.unit(claim).place == place)
+
+    def preserved(self, collection: Collection) -> Mapping[str, str]:
+        return {
+            one.digest: self.objects.put(self.tenant, one.digest, canonical(one.body)) for one in collection.evidence
+        }
+
+    def keep(self, claim: Claim, collection: Collection, *, hours: float = 0) -> None:
+        addresses = self.preserved(collection)
+        with self.store.open(self.tenant) as rows:
+            rows.keep(rows.unit(claim), collection, addresses, now=NOW + hours * HOUR)
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    tenant, objects = uuid4(), MemoryObjects()
+    if request.param == "memory":
+        store = MemoryStore(evaluator="auditor test")
+        yield World(store, store, objects, tenant)
+        return
+    app: Database = request.getfixturevalue("app_database")
+    Identities(app).add_tenant(tenant, slug=str(tenant), name="T", now=NOW)
+    claims = PostgresClaims(request.getfixturevalue("claims_database"))
+    yield World(PostgresStore(app, objects, evaluator="auditor test"), claims, objects, tenant)
+
+
+def test_a_source_comes_back_as_it_was_connected(world: World) -> None:
+    with world.store.open(world.tenant) as rows:
+        assert rows.sources() == (world.source,)
+        assert rows.source(world.source.id) == world.source
+        assert rows.scope(world.source.id) == Scope()
+        assert rows.regions(world.source.id) == ("eu-central-1",)
+
+
+def test_an_account_is_connected_once(world: World) -> None:
+    again = a_source(world.tenant, account=world.source.account)
+    with pytest.raises(TenancyError, match="connected already"), world.store.open(world.tenant) as rows:
+        rows.add_source(again, Scope(), regions=[], every=60, now=NOW)
+
+
+def test_a_source_of_another_tenant_is_not_there(world: World) -> None:
+    other: Source = a_source(uuid4())
+    with pytest.raises(TenancyError), world.store.open(world.tenant) as rows:
+        rows.add_source(other, Scope(), regions=[], every=60, now=NOW)
+    with pytest.raises(TenancyError), world.store.open(world.tenant) as rows:
+        rows.source(other.id)
+    with pytest.raises(TenancyError), world.store.open(world.tenant) as rows:
+        rows.run(uuid4())
+
+
+def test_planning_the_same_slot_twice_plans_once(world: World) -> None:
+    run = world.plan()
+    assert world.plan() == run
+    assert len(world.lease("collect")) == 2
+    with world.store.open(world.tenant) as rows:
+        state = rows.run(run)
+    assert (state.state, state.baseline, sum(state.units.values())) == ("running", True, 3)
+
+
+def test_only_the_first_run_of_a_source_is_its_baseline(world: World) -> None:
+    world.plan()
+    with world.store.open(world.tenant) as rows:
+        assert not rows.run(rows.plan(world.source.id, slot=NOW + HOUR, now=NOW, regions=[])).baseline
+
+
+def test_kept_evidence_comes_back_with_its_content_and_the_unit_is_handed_on(world: World) -> None:
+    world.plan()
+    claim = world.claim_of("global", world.lease("collect"))
+    bucket = seen("b", NOW, content={"Name": "b", "Größe": [1, 2.5, None, {"$unseen": "denied"}]})
+    world.keep(claim, brought([bucket], [look(NOW)], NOW))
+    [handed] = world.lease("assess")
+    assert (handed.id, handed.fence) == (claim.id, claim.fence + 1)
+    with world.store.open(world.tenant) as rows:
+        unit = rows.unit(handed)
+        assert rows.attempts(unit) == 1
+        assert rows.evidence(world.source.id, place=unit.place, resource_types=[BUCKET]) == (bucket,)
+        assert rows.evidence(world.source.id, place="eu-central-1", resource_types=[BUCKET]) == ()
+        assert rows.evidence(world.source.id, place=None, resource_types=["aws.rds.instance"]) == ()
+        assert rows.coverage(world.source.id, place="global") == (look(NOW),)
+        assert rows.coverage(world.source.id, place="eu-central-1") == ()
+
+
+def test_keeping_twice_is_refused_by_the_fence(world: World) -> None:
+    world.plan()
+    claim = world.claim_of("global", world.lease("collect"))
+    collection = brought([seen("b", NOW)], [look(NOW)], NOW)
+    world.keep(claim, collection)
+    with pytest.raises(StaleFenceError):
+        world.keep(claim, collection)
+
+
+@pytest.mark.parametrize(("state", "left"), [("ok", ["b"]), ("denied", ["b", "gone"])])
+def test_only_a_complete_listing_ends_what_it_no_longer_shows(world: World, state: str, left: list[str]) -> None:
+    world.plan()
+    claim = world.claim_of("global", world.lease("collect"))
+    world.keep(claim, brought([seen("b", NOW), seen("gone", NOW)], [look(NOW)], NOW))
+    world.plan(hours=24)
+    claim = world.claim_of("global", [c for c in world.lease("collect", hours=24) if c.id != claim.id][-2:])
+    later = NOW + 24 * HOUR
+    world.keep(claim, brought([seen("b", later)], [look(later, state=state)], later), hours=24)  # type: ignore[arg-type]
+    with world.store.open(world.tenant) as rows:
+        known = rows.evidence(world.source.id, place="global", resource_types=[BUCKET])
+    assert [one.native_id for one in known] == left
+    assert known[0].collected_at == later
+
+
+def test_an_answer_older_than_the_known_one_is_not_taken(world: World) -> None:
+    world.plan()
+    claims = world.lease("collect")
+    newer, older = seen("b", NOW + HOUR, content={"n": 2}), seen("b", NOW, content={"n": 1})
+    world.keep(world.claim_of("global", claims), brought([newer], [look(NOW + HOUR)], NOW))
+    region = next(claim for claim in claims if claim.id != world.lease("assess")[0].id)
+    world.keep(region, brought([older], [], NOW, place="eu-central-1"))
+    with world.store.open(world.tenant) as rows:
+        assert rows.evidence(world.source.id, place=None, resource_types=[BUCKET]) == (newer,)
+
+
+def through(world: World, *, give_up: bool) -> UUID:
+    """A run through both places, the region given up or not, up to where join is due."""
+    run = world.plan()
+    for claim in world.lease("collect"):
+        with world.store.open(world.tenant) as rows:
+            unit = rows.unit(claim)
+            if give_up and unit.place != "global":
+                rows.give_up(unit, "Timeout ec2:DescribeVpcs", now=NOW, resource_types=["aws.ec2.vpc"])
+        if not give_up or unit.place == "global":
+            world.keep(claim, brought([], [look(NOW, place=unit.place)], NOW, place=unit.place))
+    for claim in world.lease("assess"):
+        with world.store.open(world.tenant) as rows:
+            assert not rows.finish(rows.unit(claim), {"listed": 2, "judged": 2, "pass": 2}, now=NOW)
+    return run
+
+
+def test_join_is_due_when_every_other_place_is_done_and_ends_the_run(world: World) -> None:
+    run = through(world, give_up=False)
+    [join] = world.lease("assess")
+    with world.store.open(world.tenant) as rows:
+        unit = rows.unit(join)
+        assert unit.place == JOIN
+        rows.cover(unit, [look(NOW, kind="aws.account")], now=NOW)
+        assert rows.finish(unit, {"listed": 1, "judged": 0, "excluded": 1}, now=NOW + HOUR)
+    with world.store.open(world.tenant) as rows:
+        state = rows.run(run)
+    assert (state.state, state.finished_at, state.units) == ("done", NOW + HOUR, {"done": 3})
+    assert state.counts == {"listed": 5, "judged": 4, "pass": 4, "excluded": 1}
+
+
+def test_a_place_given_up_does_not_hold_the_run_and_leaves_its_gap(world: World) -> None:
+    run = through(world, give_up=True)
+    [join] = world.lease("assess")
+    with world.store.open(world.tenant) as rows:
+        assert rows.finish(rows.unit(join), {}, now=NOW)
+        assert rows.run(run).state == "partial"
+        [gap] = rows.coverage(world.source.id, place="eu-central-1")
+    assert (gap.state, gap.resource_type, gap.detail) == ("error", "aws.ec2.vpc", "Timeout ec2:DescribeVpcs")
+
+
+def test_counts_that_lost_a_verdict_fail_loudly(world: World) -> None:
+    world.plan()
+    claim = world.lease("collect")[0]
+    with pytest.raises(RuntimeError, match="listed"), world.store.open(world.tenant) as rows:
+        rows.finish(rows.unit(claim), {"listed": 3, "judged": 2}, now=NOW)
+
+
+def test_a_finished_unit_cannot_be_finished_again(world: World) -> None:
+    world.plan()
+    claim = world.lease("collect")[0]
+    with world.store.open(world.tenant) as rows:
+        unit = rows.unit(claim)
+        rows.finish(unit, {}, now=NOW)
+    for step in ("unit", "finish"):
+        with pytest.raises(StaleFenceError), world.store.open(world.tenant) as rows:
+            rows.unit(claim) if step == "unit" else rows.finish(unit, {}, now=NOW)
+
+
+def test_a_unit_given_back_is_due_again_under_a_new_fence(world: World) -> None:
+    world.plan()
+    first = world.claim_of("global", world.lease("collect"))
+    with world.store.open(world.tenant) as rows:
+        rows.retry(rows.unit(first), due_at=NOW + timedelta(minutes=1))
+    assert world.lease("collect") == ()
+    [second] = world.lease("collect", hours=1 / 60)
+    assert (second.id, second.fence) == (first.id, first.fence + 1)
+    with pytest.raises(StaleFenceError), world.store.open(world.tenant) as rows:
+        rows.unit(first)
+    with world.store.open(world.tenant) as rows:
+        assert rows.attempts(rows.unit(second)) == 2
+
+
+def test_turns_become_findings_that_know_their_place_and_whether_they_are_open(world: World) -> None:
+    world.plan()
+    claim = world.claim_of("global", world.lease("collect"))
+    with world.store.open(world.tenant) as rows:
+        unit = rows.unit(claim)
+        rows.apply(unit, [turn("b", "fail", NOW), turn("c", "pass", NOW)], [], now=NOW)
+        rows.touch(world.source.id, [(CHECK, "c", NOW + HOUR), (CHECK, "nobody", NOW)])
+    with world.store.open(world.tenant) as rows:
+        known = rows.current(world.source.id, place="global", resource_types=[BUCKET])
+        assert rows.current(world.source.id, place="eu-central-1", resource_types=[BUCKET]) == {}
+        assert rows.current(world.source.id, place=None, resource_types=[]) == {}
+    assert set(known) == {(CHECK, "b"), (CHECK, "c")}
+    b, c = known[CHECK, "b"], known[CHECK, "c"]
+    assert (b.state, b.open, b.span_seq, b.since, b.evaluator) == ("fail", True, 1, NOW, "auditor test")
+    assert (c.state, c.open, c.turns_at) == ("pass", False, NOW + HOUR)
+
+
+def test_an_error_leaves_nothing_behind(world: World) -> None:
+    def plan_and_fail() -> None:
+        with world.store.open(world.tenant) as rows:
+            rows.plan(world.source.id, slot=NOW, now=NOW, regions=[])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        plan_and_fail()
+    assert world.lease("collect") == ()
+
+
+def test_nothing_due_is_nothing_leased(world: World) -> None:
+    assert world.lease("assess") == ()
+    world.plan()
+    assert world.claims.due("collect", now=NOW)
