@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from auditor.store.reads.posture import Day
 
 TOP, BOTTOM, LEFT = 14, 30, 44
-"""Room for the axes, in units of the view box; text in it is 11 to 12 units high."""
+"""Room for the axes, in units of the view box; text in it is 12 units high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Chart:
 
 
 def chart(
-    days: Sequence[Day], names: Mapping[str, str], *, until: date, shown: int, width: int = 760, height: int = 240
+    days: Sequence[Day], names: Mapping[str, str], *, until: date, shown: int, width: int = 960, height: int = 240
 ) -> Chart | None:
     """The last ``shown`` days of each framework's passing share; none while there are fewer than two days to join."""
     if len(days) < 2:
@@ -105,13 +105,7 @@ def chart(
         )
         words.append(f"{name} went from {points[0][1]} to {points[-1][1]} percent.")
     step = (right - LEFT) / length
-    bands = tuple(
-        Band(
-            round(max(x(one.day) - step / 2, LEFT), 1), y(unseen), round(step, 1), round(height - BOTTOM - y(unseen), 1)
-        )
-        for one in days
-        if (unseen := _unseen(one)) > 0
-    )
+    bands = tuple(_band(x(one.day), y(unseen), step, right, height) for one in days if (unseen := _unseen(one)) > 0)
     most = max((_unseen(one) for one in days), default=0)
     words.append(f"At most {most:.0f} percent were unknown on one day." if most else "Nothing was unknown.")
     return Chart(
@@ -125,6 +119,11 @@ def chart(
         title=f"Share of primary core verdicts that pass, last {(until - first).days + 1} days",
         description=" ".join(words),
     )
+
+
+def _band(middle: float, top: float, step: float, right: int, height: int) -> Band:
+    left, end = max(middle - step / 2, LEFT), min(middle + step / 2, right)
+    return Band(round(left, 1), top, round(end - left, 1), round(height - BOTTOM - top, 1))
 
 
 def _unseen(day: Day) -> float:

@@ -60,12 +60,11 @@ def _library(folder: Path | None) -> Library:
 def run_list(arguments: argparse.Namespace) -> int:
     """Print the rows of one kind of thing."""
     library = _library(None)
-    rows = {
-        "checks": _checks,
-        "controls": _controls,
-        "frameworks": _frameworks,
-        "resource-types": lambda _: _resource_types(),
-    }[arguments.what](library)
+    rows: Iterable[dict[str, Any]]
+    if arguments.what == "resource-types":
+        rows = _resource_types()
+    else:
+        rows = {"checks": _checks, "controls": _controls, "frameworks": _frameworks}[arguments.what](library)
     chosen = [row for row in rows if not arguments.service or arguments.service in row["id"].split(".")]
     if arguments.format == "json":
         print(json.dumps(chosen, indent=1, ensure_ascii=False))

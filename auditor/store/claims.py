@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from auditor.domain.errors import StaleFenceError
 from auditor.domain.ports import Claim, Queue
 from auditor.store.database import Database
 
@@ -52,6 +53,18 @@ WHERE s.tenant_id = locked.tenant_id AND s.source_id = locked.source_id
 RETURNING s.tenant_id, s.source_id, s.due_at, s.every_seconds
 """)
 
+# A row that is locked is being worked on under this very fence: nobody can take it, so there is nothing to wait for.
+_RENEW = text("""
+WITH held AS (
+    SELECT id FROM work WHERE queue = :queue AND id = :id AND fence = :fence AND lease_until IS NOT NULL
+), free AS MATERIALIZED (
+    SELECT w.id FROM work w WHERE w.queue = :queue AND w.id = :id AND w.fence = :fence AND w.lease_until IS NOT NULL
+    FOR UPDATE SKIP LOCKED
+), renewed AS (
+    UPDATE work w SET lease_until = greatest(w.lease_until, :until) FROM free WHERE w.queue = :queue AND w.id = free.id
+)
+SELECT EXISTS (SELECT FROM held)
+""")
 _HEARD = text("""
 INSERT INTO canary (queue, heard_at) VALUES (:queue, :now) ON CONFLICT (queue) DO UPDATE SET heard_at = excluded.heard_at
 """)
@@ -88,6 +101,17 @@ class PostgresClaims:
         """Whether anything is left: an empty lease does not mean no work."""
         with self._database.plain() as connection:
             return bool(connection.execute(_DUE, {"queue": queue, "now": now}).scalar_one())
+
+    def renew(self, claim: Claim, *, now: datetime, lease_for: float) -> None:
+        """Hold a lease for ``lease_for`` seconds from now.
+
+        Raises:
+            StaleFenceError: Somebody else has it, or there is nothing left to hold.
+        """
+        values = {"queue": claim.queue, "id": claim.id, "fence": claim.fence, "until": _until(now, lease_for)}
+        with self._database.plain() as connection:
+            if not connection.execute(_RENEW, values).scalar_one():
+                raise StaleFenceError(f"{claim.queue} {claim.id} is no longer held under fence {claim.fence}")
 
     def sources(self, *, now: datetime, limit: int, lease_for: float) -> tuple[DueSource, ...]:
         """Up to ``limit`` sources whose schedule came due, round-robin over tenants; slots missed while down are skipped."""

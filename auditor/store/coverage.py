@@ -62,15 +62,6 @@ class CoverageRows(Scoped):
         rows = self._run(_OPEN, source=source, places=None if place is None else [place])
         return tuple(_coverage(row) for row in rows)
 
-    def cover(self, unit: Unit, coverage: Sequence[Coverage], *, now: datetime) -> None:  # noqa: ARG002  (looks carry their time)
-        """Coverage of derived types, which only ``join`` can tell.
-
-        Raises:
-            StaleFenceError: The unit is no longer ours.
-        """
-        self._hold(unit)
-        self._cover(unit, coverage)
-
     def _cover(self, unit: Unit, coverage: Sequence[Coverage]) -> None:
         looks = {(look.place, look.resource_type): look for look in coverage}
         self._lock("coverage", str(unit.source))

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
 
 IDLE_FOR_MS = 300_000
 _TENANT = text("SELECT set_config('app.tenant', :tenant, true)")
@@ -28,6 +29,23 @@ class Database:
         with self._engine.begin() as connection:
             connection.execute(_TENANT, {"tenant": str(tenant)})
             yield connection
+
+    @contextmanager
+    def reading(self, tenant: UUID) -> Iterator[Connection]:
+        """One read-only snapshot under this tenant: a count and its rows agree however many statements they take."""
+        with self._engine.begin() as connection:
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            connection.execute(_TENANT, {"tenant": str(tenant)})
+            yield connection
+
+    def answers(self) -> bool:
+        """Whether the server can be reached now."""
+        try:
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("SELECT 1")
+        except OperationalError:
+            return False
+        return True
 
     @contextmanager
     def plain(self) -> Iterator[Connection]:

@@ -50,7 +50,7 @@ class EmbeddedDatabase:
     def stop(self) -> None:
         """Let go; the last process that lets go stops the server."""
         self._server.cleanup()
-        # At exit the wheel would make its lock folder again, perhaps where the data folder was removed by then.
+        # At exit the wheel would make its lock again, perhaps where the data folder was removed by then.
         atexit.unregister(self._server._cleanup)  # noqa: SLF001  (the wheel registers it and offers no other way)
 
 
@@ -66,7 +66,10 @@ def start(home: Path, roles: Roles | None = None, *, database: str = DATABASE) -
     _refuse_where_it_cannot_run(data)
     _make(home)
     _forget_dead_handles(data)
-    server = _import(home).get_server(data, cleanup_mode="stop")
+    server = _import(home).get_server(data, cleanup_mode="stop", start=False)
+    # The wheel has one lock for all data folders of a process, wherever the first one was; ours lies with its data.
+    server._lock = import_module("fasteners").InterProcessLock(_runtime(home) / ".lockfile")  # noqa: SLF001
+    server.start()
     admin = server.get_uri(database="postgres")
     ensure_roles(admin, roles)
     ensure_database(admin, database, roles)
@@ -149,7 +152,11 @@ def _make(home: Path) -> None:
             folder.chmod(0o755 if os.geteuid() == 0 else 0o700)
     # Both, or the wheel finds the folder unfit and takes the machine's temp folder after all.
     (home / "run").mkdir(mode=0o700, exist_ok=True)
-    (home / "run" / "python_PostgresServer").mkdir(mode=0o700, exist_ok=True)
+    _runtime(home).mkdir(mode=0o700, exist_ok=True)
+
+
+def _runtime(home: Path) -> Path:
+    return home / "run" / "python_PostgresServer"
 
 
 def _import(home: Path) -> Any:

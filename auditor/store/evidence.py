@@ -23,8 +23,11 @@ FROM evidence_span s JOIN resource r USING (tenant_id, resource_id)
 WHERE r.source_id = :source AND s.valid_to = :forever AND (s.place = :place OR s.resource_id = ANY (:seen))
 """
 _EXTEND = """
-UPDATE evidence_span SET last_at = :at, operations = :operations, caller = :caller, endpoint = :endpoint, place = :place, run_id = :run
-WHERE tenant_id = :tenant_id AND resource_id = :resource AND valid_from = :from
+UPDATE evidence_span s
+SET last_at = r.at, operations = r.operations, caller = r.caller, endpoint = r.endpoint, place = r.place, run_id = r.run
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (resource uuid, began timestamptz, at timestamptz, operations text[],
+    caller text, endpoint text, place text, run uuid)
+WHERE s.tenant_id = :tenant AND s.resource_id = r.resource AND s.valid_from = r.began
 """
 _CLOSE = """
 UPDATE evidence_span SET valid_to = :to WHERE tenant_id = :tenant_id AND resource_id = :resource AND valid_from = :from
@@ -38,10 +41,10 @@ ORDER BY r.type, r.native_id
 """
 
 
-# The fence stays with the row and grows with the next lease; `join` keeps what it derived while it is assessed, and stays.
+# The fence stays with the row and grows with the next lease.
 _HAND_OVER = """
 UPDATE work SET queue = 'assess', due_at = :now, lease_until = NULL, attempts = 0
-WHERE queue = 'collect' AND id = :id RETURNING 1
+WHERE queue = 'collect' AND id = :id
 """
 
 
@@ -63,22 +66,22 @@ class EvidenceRows(CoverageRows):
         Raises:
             StaleFenceError: The unit is no longer ours.
         """
-        self._hold(unit)
-        self._lock("evidence", str(unit.source), collection.place)
-        answers = {
-            resource_id(self._tenant, unit.source, one.resource_type, one.native_id): one for one in collection.evidence
-        }
-        self._keep_resources(unit, answers)
-        contents = self._keep_contents(answers, addresses, now=now)
-        self._keep_spans(unit, collection, answers, contents)
-        self._cover(unit, collection.coverage)
+        self._keep(unit, collection, addresses, now=now)
         self._run(
             "UPDATE unit SET started_at = coalesce(started_at, :at) WHERE unit_id = :id",
             id=unit.id,
             at=collection.provenance.started_at,
         )
-        if self._one(_HAND_OVER, id=unit.id, now=now) is not None:
-            self._run("UPDATE unit SET state = 'due' WHERE unit_id = :id", id=unit.id)
+        self._run(_HAND_OVER, id=unit.id, now=now)
+        self._run("UPDATE unit SET state = 'due' WHERE unit_id = :id", id=unit.id)
+
+    def keep_derived(self, unit: Unit, collection: Collection, addresses: Mapping[str, str], *, now: datetime) -> None:
+        """Derived documents as evidence, and the coverage of derived types, which only ``join`` can tell.
+
+        Raises:
+            StaleFenceError: The unit is no longer ours.
+        """
+        self._keep(unit, collection, addresses, now=now)
 
     def evidence(self, source: UUID, *, place: str | None, resource_types: Iterable[str]) -> tuple[Evidence, ...]:
         """Current evidence with its content read back from the objects; ``place=None`` means everywhere.
@@ -99,6 +102,17 @@ class EvidenceRows(CoverageRows):
             )
             for row in rows
         )
+
+    def _keep(self, unit: Unit, collection: Collection, addresses: Mapping[str, str], *, now: datetime) -> None:
+        self._hold(unit)
+        self._lock("evidence", str(unit.source), collection.place)
+        answers = {
+            resource_id(self._tenant, unit.source, one.resource_type, one.native_id): one for one in collection.evidence
+        }
+        self._keep_resources(unit, answers)
+        contents = self._keep_contents(answers, addresses, now=now)
+        self._keep_spans(unit, collection, answers, contents)
+        self._cover(unit, collection.coverage)
 
     def _keep_resources(self, unit: Unit, answers: Mapping[UUID, Evidence]) -> None:
         rows = [
@@ -153,7 +167,7 @@ class EvidenceRows(CoverageRows):
                 continue
             if span is not None and span.evidence_id == contents[resource]:
                 extended.append(
-                    {**told, "resource": resource, "from": span.valid_from, "at": one.collected_at, "run": unit.run}
+                    {**told, "resource": resource, "began": span.valid_from, "at": one.collected_at, "run": unit.run}
                 )
                 continue
             if span is not None:
@@ -161,7 +175,7 @@ class EvidenceRows(CoverageRows):
             times = {"valid_from": one.collected_at, "last_at": one.collected_at, "run_id": unit.run}
             opened.append({**told, **times, "resource_id": resource, "evidence_id": contents[resource]})
         closed += _gone(collection.place, collection.coverage, [row for row in rows if row.resource_id not in answers])
-        self._many(_EXTEND, extended)
+        self._at_once(_EXTEND, extended)
         self._many(_CLOSE, closed)
         self._insert(schema.evidence_span, opened)
 

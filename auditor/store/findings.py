@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from auditor.domain.events import Event
-from auditor.domain.finding import Current, Turn
+from auditor.domain.finding import Current, Refresh, Turn
 from auditor.domain.source import Unit
 from auditor.store import schema
 from auditor.store.ids import finding_id, resource_id
@@ -39,9 +40,12 @@ UPDATE finding SET state = 'absent', reason = :reason, severity = :severity, sin
 WHERE tenant_id = :tenant_id AND finding_id = :finding
 """
 _TOUCH = """
-UPDATE finding f SET turns_at = :turns_at FROM resource r
-WHERE f.tenant_id = :tenant_id AND f.source_id = :source AND f.check_id = :check
-  AND r.tenant_id = f.tenant_id AND r.resource_id = f.resource_id AND r.native_id = :resource
+UPDATE finding f SET reason = t.reason, turns_at = t.turns_at, document_digest = t.document_digest,
+    judged_digest = t.judged_digest, evaluator = :evaluator
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS t ("check" text, resource text, reason text, turns_at timestamptz,
+    document_digest text, judged_digest text), resource r
+WHERE f.tenant_id = :tenant AND f.source_id = :source AND f.check_id = t."check"
+  AND r.tenant_id = f.tenant_id AND r.resource_id = f.resource_id AND r.native_id = t.resource AND r.source_id = :source
 """
 
 
@@ -75,15 +79,9 @@ class FindingRows(OutboxRows):
         self._insert(schema.finding_span, spans)
         self.announce(events, now=now, run=unit.run)
 
-    def touch(self, source: UUID, refreshed: Sequence[tuple[str, str, datetime | None]]) -> None:
-        """New ``turns_at`` of findings whose state held although time was looked at again."""
-        self._many(
-            _TOUCH,
-            [
-                {"source": source, "check": check, "resource": resource, "turns_at": turns_at}
-                for check, resource, turns_at in refreshed
-            ],
-        )
+    def touch(self, source: UUID, refreshed: Sequence[Refresh]) -> None:
+        """What is known anew of findings whose state held; written without a span."""
+        self._at_once(_TOUCH, [asdict(one) for one in refreshed], source=source, evaluator=self._evaluator)
 
     def _keep_resources_of(self, unit: Unit, turns: Sequence[Turn]) -> None:
         rows = {

@@ -18,7 +18,7 @@ from auditor.domain.coverage import Coverage
 from auditor.domain.errors import EvidenceError, StaleFenceError, TenancyError
 from auditor.domain.events import Event
 from auditor.domain.evidence import Collection, Evidence
-from auditor.domain.finding import Current, Turn
+from auditor.domain.finding import Current, Refresh, Turn
 from auditor.domain.ports import Claim, Queue, RunState
 from auditor.domain.scope import Scope
 from auditor.domain.source import GLOBAL, JOIN, Source, Unit, UnitState, unit_id
@@ -175,28 +175,14 @@ class MemoryTenantStore:
 
     def keep(self, unit: Unit, collection: Collection, addresses: Mapping[str, str], *, now: datetime) -> None:  # noqa: ARG002  (kept as values)
         """The latest answers and looks, and the unit handed to ``assess``."""
-        work = self._hold(unit)
-        for one in collection.evidence:
-            key = (unit.source, one.resource_type, one.native_id)
-            known = self._rows.seen.get(key)
-            if known is None or known[1].collected_at < one.collected_at:
-                self._rows.seen[key] = (collection.place, one)
-        shown = {(one.resource_type, one.native_id) for one in collection.evidence}
-        incomplete = {look.resource_type for look in collection.coverage if not look.complete}
-        complete = {look.resource_type: look.at for look in collection.coverage} if collection.coverage else {}
-        for key, (place, one) in tuple(self._rows.seen.items()):
-            at = None if one.resource_type in incomplete else complete.get(one.resource_type)
-            if (
-                (key[0], place) == (unit.source, collection.place)
-                and key[1:] not in shown
-                and at
-                and one.collected_at <= at
-            ):
-                del self._rows.seen[key]
-        self._look(unit, collection.coverage)
-        if work.queue == "collect":
-            self._rows.work[unit.id] = replace(work, queue="assess", due_at=now, lease_until=None, attempts=0)
-            self._rows.units[unit.id] = replace(self._rows.units[unit.id], state="due")
+        self._keep(unit, collection)
+        work = self._rows.work[unit.id]
+        self._rows.work[unit.id] = replace(work, queue="assess", due_at=now, lease_until=None, attempts=0)
+        self._rows.units[unit.id] = replace(self._rows.units[unit.id], state="due")
+
+    def keep_derived(self, unit: Unit, collection: Collection, addresses: Mapping[str, str], *, now: datetime) -> None:  # noqa: ARG002  (kept as values)
+        """Derived documents as evidence, and the coverage of derived types."""
+        self._keep(unit, collection)
 
     def give_up(self, unit: Unit, reason: str, *, now: datetime, resource_types: Sequence[str]) -> None:
         """Close a unit that failed too often."""
@@ -246,12 +232,7 @@ class MemoryTenantStore:
             if whose == source and known.resource_type in types and place in {None, known.place}
         }
 
-    def cover(self, unit: Unit, coverage: Sequence[Coverage], *, now: datetime) -> None:  # noqa: ARG002  (looks carry their time)
-        """Coverage of derived types."""
-        self._hold(unit)
-        self._look(unit, coverage)
-
-    def apply(self, unit: Unit, turns: Sequence[Turn], events: Sequence[Event], *, now: datetime) -> None:  # noqa: ARG002  (no second clock here)
+    def apply(self, unit: Unit, turns: Sequence[Turn], events: Sequence[Event], *, now: datetime) -> None:
         """Findings as the turns leave them, and the events."""
         self._hold(unit)
         for turn in turns:
@@ -262,13 +243,24 @@ class MemoryTenantStore:
                     f"{turn.check} on {turn.resource}: span {turn.seq} does not follow the one that is open"
                 )
             self._rows.findings[key] = _after(turn, known, self._evaluator)
-        self._rows.events.update({event.id: event for event in events})
+        self.announce(events, now=now, run=unit.run)
 
-    def touch(self, source: UUID, refreshed: Sequence[tuple[str, str, datetime | None]]) -> None:
-        """New ``turns_at`` of findings whose state held."""
-        for check, resource, turns_at in refreshed:
-            if known := self._rows.findings.get((source, check, resource)):
-                self._rows.findings[source, check, resource] = replace(known, turns_at=turns_at)
+    def touch(self, source: UUID, refreshed: Sequence[Refresh]) -> None:
+        """What is known anew of findings whose state held."""
+        for one in refreshed:
+            if known := self._rows.findings.get((source, one.check, one.resource)):
+                self._rows.findings[source, one.check, one.resource] = replace(
+                    known,
+                    reason=one.reason,
+                    turns_at=one.turns_at,
+                    document_digest=one.document_digest,
+                    judged_digest=one.judged_digest,
+                    evaluator=self._evaluator,
+                )
+
+    def announce(self, events: Sequence[Event], *, now: datetime, run: UUID | None = None) -> None:  # noqa: ARG002  (nobody is told)
+        """Events, once each."""
+        self._rows.events.update({event.id: event for event in events})
 
     def _connected(self, source: UUID) -> _Connected:
         if source not in self._rows.sources:
@@ -277,6 +269,27 @@ class MemoryTenantStore:
 
     def _units(self, run: UUID) -> list[_Unit]:
         return [unit for unit in self._rows.units.values() if unit.run == run]
+
+    def _keep(self, unit: Unit, collection: Collection) -> None:
+        self._hold(unit)
+        for one in collection.evidence:
+            key = (unit.source, one.resource_type, one.native_id)
+            known = self._rows.seen.get(key)
+            if known is None or known[1].collected_at < one.collected_at:
+                self._rows.seen[key] = (collection.place, one)
+        shown = {(one.resource_type, one.native_id) for one in collection.evidence}
+        incomplete = {look.resource_type for look in collection.coverage if not look.complete}
+        complete = {look.resource_type: look.at for look in collection.coverage} if collection.coverage else {}
+        for key, (place, one) in tuple(self._rows.seen.items()):
+            at = None if one.resource_type in incomplete else complete.get(one.resource_type)
+            if (
+                (key[0], place) == (unit.source, collection.place)
+                and key[1:] not in shown
+                and at
+                and one.collected_at <= at
+            ):
+                del self._rows.seen[key]
+        self._look(unit, collection.coverage)
 
     def _hold(self, unit: Unit) -> _Work:
         work = self._rows.work.get(unit.id)

@@ -59,7 +59,7 @@ def ensure_roles(admin_url: str, roles: Roles, passwords: Mapping[str, str] | No
         for name in (roles.owner, roles.app, roles.claims):
             known = connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :name"), {"name": name})
             if not known:
-                connection.exec_driver_sql(f'CREATE ROLE "{name}" LOGIN NOCREATEDB NOCREATEROLE NOINHERIT')
+                connection.exec_driver_sql(f'CREATE ROLE "{name}" LOGIN NOCREATEDB NOCREATEROLE')
             _refuse_powers(connection, name)
             if passwords and name in passwords:
                 literal = connection.scalar(
@@ -119,6 +119,11 @@ def role_url(url: str, *, role: str | None = None, password: str | None = None, 
     if database is not None:
         parsed = parsed.set(database=database)
     return parsed.render_as_string(hide_password=False)
+
+
+def role_of(url: str) -> str | None:
+    """The role that a URL signs in as; none if it leaves that to the environment."""
+    return make_url(url).username
 
 
 @contextmanager

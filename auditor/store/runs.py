@@ -35,10 +35,6 @@ JOIN run r ON r.tenant_id = u.tenant_id AND r.run_id = u.run_id
 WHERE w.queue = :queue AND w.id = :id AND w.fence = :fence AND w.lease_until IS NOT NULL
 FOR UPDATE OF w, u
 """
-_RENEW = """
-UPDATE work SET lease_until = greatest(lease_until, :until)
-WHERE queue = :queue AND id = :id AND fence = :fence AND lease_until IS NOT NULL RETURNING 1
-"""
 _CLOSE_UNIT = """
 UPDATE unit SET state = :state, counts = CAST(:counts AS jsonb), finished_at = :now, reason = :reason
 WHERE unit_id = :id AND state IN ('due', 'leased')
@@ -131,16 +127,6 @@ class RunRows(CoverageRows):
             attempts=row.attempts,
         )
         return Unit(self._tenant, claim.id, row.run_id, row.source_id, row.place, row.fence, row.slot)
-
-    def renew(self, claim: Claim, *, until: datetime) -> None:
-        """Hold a lease of any queue for longer.
-
-        Raises:
-            StaleFenceError: Somebody else has it, or there is nothing left to hold.
-        """
-        held = self._one(_RENEW, queue=claim.queue, id=claim.id, fence=claim.fence, until=until)
-        if held is None:
-            raise StaleFenceError(f"{claim.queue} {claim.id} is no longer held under fence {claim.fence}")
 
     def attempts(self, unit: Unit) -> int:
         """How often the unit was leased in the step it is in."""

@@ -57,8 +57,12 @@ class Scoped:
             f"INSERT INTO {table.name} ({names}) SELECT {names} "  # noqa: S608  (names of our own schema)
             f"FROM jsonb_populate_recordset(CAST(NULL AS {table.name}), CAST(:rows AS jsonb)) {conflict}"
         )
-        plain = json.dumps([{"tenant_id": self._tenant, **row} for row in rows], default=_plain)
-        self._connection.execute(text(sql), {"rows": plain})
+        self._at_once(sql, [{"tenant_id": self._tenant, **row} for row in rows])
+
+    def _at_once(self, sql: str, rows: Sequence[Mapping[str, Any]], **values: Any) -> None:
+        """Execute one statement that reads all rows from ``:rows``, a JSON list, if there are any."""
+        if rows:
+            self._run(sql, rows=json.dumps(rows, default=_plain), **values)
 
     def _one(self, sql: str, **values: Any) -> Row[Any] | None:
         return self._run(sql, **values).one_or_none()

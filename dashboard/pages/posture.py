@@ -42,7 +42,7 @@ def index() -> str:
                 width=width,
                 height=height,
             )
-            for width, height in ((760, 240), (360, 240))
+            for width, height in ((960, 240), (360, 240))
         ],
         donut=donut,
     )

@@ -8,6 +8,7 @@ import pytest
 
 from auditor.domain.errors import StaleFenceError, TenancyError
 from auditor.domain.evidence import Collection
+from auditor.domain.finding import Refresh
 from auditor.domain.ports import Claim, Claims, Objects, Queue, Store
 from auditor.domain.scope import Scope
 from auditor.domain.source import JOIN, Source
@@ -154,7 +155,8 @@ def test_an_answer_older_than_the_known_one_is_not_taken(world: World) -> None:
     claims = world.lease("collect")
     newer, older = seen("b", NOW + HOUR, content={"n": 2}), seen("b", NOW, content={"n": 1})
     world.keep(world.claim_of("global", claims), brought([newer], [look(NOW + HOUR)], NOW))
-    region = next(claim for claim in claims if claim.id != world.lease("assess")[0].id)
+    [handed] = world.lease("assess")
+    region = next(claim for claim in claims if claim.id != handed.id)
     world.keep(region, brought([older], [], NOW, place="eu-central-1"))
     with world.store.open(world.tenant) as rows:
         assert rows.evidence(world.source.id, place=None, resource_types=[BUCKET]) == (newer,)
@@ -182,7 +184,9 @@ def test_join_is_due_when_every_other_place_is_done_and_ends_the_run(world: Worl
     with world.store.open(world.tenant) as rows:
         unit = rows.unit(join)
         assert unit.place == JOIN
-        rows.cover(unit, [look(NOW, kind="aws.account")], now=NOW)
+        derived = brought([seen("1", NOW, kind="aws.account")], [look(NOW, kind="aws.account")], NOW, place=JOIN)
+        rows.keep_derived(unit, derived, world.preserved(derived), now=NOW)
+        assert rows.evidence(world.source.id, place=None, resource_types=["aws.account"]) == derived.evidence
         assert rows.finish(unit, {"listed": 1, "judged": 0, "excluded": 1}, now=NOW + HOUR)
     with world.store.open(world.tenant) as rows:
         state = rows.run(run)
@@ -238,7 +242,13 @@ def test_turns_become_findings_that_know_their_place_and_whether_they_are_open(w
     with world.store.open(world.tenant) as rows:
         unit = rows.unit(claim)
         rows.apply(unit, [turn("b", "fail", NOW), turn("c", "pass", NOW)], [], now=NOW)
-        rows.touch(world.source.id, [(CHECK, "c", NOW + HOUR), (CHECK, "nobody", NOW)])
+        rows.touch(
+            world.source.id,
+            [
+                Refresh(CHECK, "c", "still encrypted", NOW + HOUR, "e" * 64, "k" * 64),
+                Refresh(CHECK, "nobody", "", None, "", ""),
+            ],
+        )
     with world.store.open(world.tenant) as rows:
         known = rows.current(world.source.id, place="global", resource_types=[BUCKET])
         assert rows.current(world.source.id, place="eu-central-1", resource_types=[BUCKET]) == {}
@@ -246,7 +256,9 @@ def test_turns_become_findings_that_know_their_place_and_whether_they_are_open(w
     assert set(known) == {(CHECK, "b"), (CHECK, "c")}
     b, c = known[CHECK, "b"], known[CHECK, "c"]
     assert (b.state, b.open, b.span_seq, b.since, b.evaluator) == ("fail", True, 1, NOW, "auditor test")
-    assert (c.state, c.open, c.turns_at) == ("pass", False, NOW + HOUR)
+    assert (c.state, c.open, c.span_seq, c.since) == ("pass", False, 1, NOW)
+    assert (c.reason, c.turns_at) == ("still encrypted", NOW + HOUR)
+    assert (c.document_digest, c.judged_digest) == ("e" * 64, "k" * 64)
 
 
 def test_an_error_leaves_nothing_behind(world: World) -> None:

@@ -158,8 +158,8 @@ def test_coverage_extends_while_it_says_the_same_and_closes_when_it_does_not(acc
     ]
     with account.store.open(account.tenant) as rows:
         for each in looks:
-            rows.cover(unit, [each], now=each.at)
-        rows.cover(unit, [looks[0]], now=NOW)
+            rows.keep_derived(unit, brought([], [each], each.at), {}, now=each.at)
+        rows.keep_derived(unit, brought([], [looks[0]], NOW), {}, now=NOW)
         assert rows.coverage(account.source.id, place="global") == (looks[-1],)
     assert account.rows("SELECT state, valid_from, last_at, valid_to FROM coverage_span ORDER BY valid_from") == [
         ("ok", NOW, NOW + 24 * HOUR, NOW + 30 * HOUR),

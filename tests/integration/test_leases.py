@@ -100,16 +100,16 @@ def test_a_late_worker_is_told_so_and_a_renewed_lease_is_not_taken(
     with store.open(tenant) as rows:
         rows.plan(source, slot=NOW, now=NOW, regions=[])
     [late] = claims.lease("collect", now=NOW, limit=5, lease_for=60)
-    with store.open(tenant) as rows:
-        rows.renew(late, until=NOW + timedelta(seconds=120))
+    claims.renew(late, now=NOW + timedelta(seconds=60), lease_for=60)
     assert claims.lease("collect", now=NOW + timedelta(seconds=61), limit=5, lease_for=60) == ()
     [taker] = claims.lease("collect", now=NOW + timedelta(seconds=120), limit=5, lease_for=60)
     with pytest.raises(StaleFenceError), store.open(tenant) as rows:
         rows.unit(late)
-    with pytest.raises(StaleFenceError), store.open(tenant) as rows:
-        rows.renew(late, until=NOW + timedelta(days=1))
+    with pytest.raises(StaleFenceError):
+        claims.renew(late, now=NOW, lease_for=DAY)
     with store.open(tenant) as rows:
         assert rows.unit(taker).fence == taker.fence
+        claims.renew(taker, now=NOW + timedelta(seconds=150), lease_for=60)  # waits for no lock that is our own
         assert rows.attempts(rows.unit(taker)) == 2
 
 
