@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import random
 import secrets
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING, Self
 from uuid import UUID, uuid4
 
@@ -219,7 +222,7 @@ class Work:
             objects=installation.objects,
             library=installation.library,
             resource_types=resource_types(),
-            connect=connect or (lambda source: call(source, threads=threads)),
+            connect=connect or Callers(lambda source: call(source, threads=threads)),
             pool=pool,
             clock=installation.clock,
             link=installation.link,
@@ -265,6 +268,34 @@ class Work:
 
     def _secret(self, tenant: UUID, sealed: bytes) -> str:
         return self._here.keyring.open(tenant, WEBHOOK_SECRET, sealed).decode()
+
+
+class Callers:
+    """Accounts already connected to: their clients cost 20 to 60 ms each, so a process keeps those of its latest sources.
+
+    An identity is asserted anew after ``renew_after``, so a role that was taken away is noticed within the hour.
+    """
+
+    def __init__(self, connect: Callable[[Source], Caller], *, size: int = 16, renew_after: float = 3600.0) -> None:
+        self._connect = connect
+        self._size = size
+        self._renew_after = renew_after
+        self._known: OrderedDict[Source, tuple[float, Caller]] = OrderedDict()
+        self._lock = Lock()
+
+    def __call__(self, source: Source) -> Caller:
+        """The source's caller, connected now or within the hour."""
+        with self._lock:
+            made_at, caller = self._known.get(source, (0.0, None))
+            if caller is not None and monotonic() - made_at < self._renew_after:
+                self._known.move_to_end(source)
+                return caller
+        caller = self._connect(source)
+        with self._lock:
+            self._known[source] = (monotonic(), caller)
+            while len(self._known) > self._size:
+                self._known.popitem(last=False)
+        return caller
 
 
 def call_pool(settings: Settings) -> ThreadPoolExecutor:

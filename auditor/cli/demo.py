@@ -15,7 +15,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -77,7 +78,7 @@ def demo(*, port: int | None, days: int | None, exit_when_done: bool) -> int:
     clock.start_at(first)
     chosen = _port(port)
     password = secrets.token_urlsafe(12)
-    with _home() as home, AwsEmulator() as emulator, Receiver() as receiver:
+    with _home() as home, _starting(AwsEmulator()) as started, Receiver() as receiver:
         settings = Settings(
             home=home,
             port=chosen,
@@ -85,7 +86,6 @@ def demo(*, port: int | None, days: int | None, exit_when_done: bool) -> int:
             egress_allow="127.0.0.0/8",
             secure_cookies=False,
         ).model_copy(update={"database_url": None, "broker_url": None, "claim_database_url": None})
-        os.environ.update(emulator.environment())
         with Installation.open(settings, clock=clock) as here, call_pool(settings) as pool:
             tenant = add_user(
                 here,
@@ -103,7 +103,7 @@ def demo(*, port: int | None, days: int | None, exit_when_done: bool) -> int:
             def tell(ticker: Ticker) -> None:
                 def story() -> None:
                     try:
-                        _live(here, tenant, emulator, clock, ticker, first, length)
+                        _live(here, tenant, started(), clock, ticker, first, length)
                         took = time.monotonic() - began
                         print(
                             f"  {length + 1} runs in {took:.0f} s. Webhooks arrived: {len(receiver.messages)}",
@@ -137,6 +137,7 @@ def _live(
     length: int,
 ) -> None:
     """The days one by one: the account changes, the schedule comes due, the workers look."""
+    os.environ.update(emulator.environment())
     company.build(emulator, first)
     clock.turn_to(first)
     source = Source(
@@ -173,6 +174,23 @@ def _progress(day: int, length: int) -> None:
         print(f"\r  day {day} of {length}", end="\n" if day == length else "", flush=True)
     elif day % 7 == 0:
         print(f"  day {day} of {length}", flush=True)
+
+
+@contextmanager
+def _starting(emulator: AwsEmulator) -> Iterator[Callable[[], AwsEmulator]]:
+    """Start the emulator beside the database: what it gives waits until the account answers."""
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(emulator.start)
+
+        def started() -> AwsEmulator:
+            starting.result()
+            return emulator
+
+        try:
+            yield started
+        finally:
+            starting.exception()
+            emulator.stop()
 
 
 @contextmanager

@@ -76,9 +76,6 @@ class Caller(Protocol):
     def prepare(self, operation: str, *, region: str) -> None:
         """Repeat an operation that starts something until it says ``COMPLETE``. Raises ``CallFailed`` if it never does."""
 
-    def calls(self) -> Mapping[str, int]:
-        """How many requests were made so far, by operation."""
-
 
 class Objects(Protocol):
     """Evidence bytes, content-addressed per tenant by a keyed hash. Putting twice is putting once."""

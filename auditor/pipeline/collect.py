@@ -32,7 +32,6 @@ def collect(
     pool wait only for calls that are already under way, so a pool of any size finishes.
     """
     started_at = clock()
-    before = Counter(caller.calls())
     asked = _Asked(caller)
     wanted = [kind for kind in resource_types if (kind.place == "account") == (place.region == GLOBAL)]
     looks = [_Look(kind, place, caller, asked, clock) for kind in wanted]
@@ -52,7 +51,7 @@ def collect(
         evidence=tuple(evidence),
         coverage=tuple(coverage),
         provenance=Provenance(caller.identity, caller.endpoint, started_at, clock()),
-        calls=dict(Counter(caller.calls()) - before),
+        calls=dict(asked.calls),
     )
 
 
@@ -69,6 +68,7 @@ class _Asked:
         self._caller = caller
         self._answers: dict[str, Future[_Answer]] = {}
         self._lock = Lock()
+        self.calls: Counter[str] = Counter()
 
     def answer(self, read: Read, params: Mapping[str, Any], region: str) -> _Answer:
         key = json.dumps((read.operation, region, params), sort_keys=True, default=str)
@@ -89,13 +89,16 @@ class _Asked:
 
     def _ask(self, read: Read, params: Mapping[str, Any], region: str) -> _Answer:
         pages: list[Mapping[str, Any]] = []
+        failure: CallFailed | None = None
         try:
             if read.prepare is not None:
                 self._caller.prepare(read.prepare, region=region)
             pages.extend(self._caller.pages(read.operation, params, region=region))
-        except CallFailed as failure:
-            return _Answer(tuple(pages), failure)
-        return _Answer(tuple(pages), None)
+        except CallFailed as refused:
+            failure = refused
+        with self._lock:
+            self.calls[read.operation] += len(pages) + (failure is not None)
+        return _Answer(tuple(pages), failure)
 
 
 class _Look:

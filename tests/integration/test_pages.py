@@ -82,7 +82,7 @@ class TestWhoGetsIn:
     ) -> None:
         client = made.client()
         for method, path, endpoint in paths(made, found["open"]):
-            answer = client.open(path, method=method)
+            answer = client.open(path, method=method, buffered=True)
             if permission_of(made.app.view_functions[endpoint]) == PUBLIC:
                 assert answer.status_code in {200, 403}, path  # 403: the sign-in form without its token
             elif method == "GET" and "." not in path:
@@ -93,7 +93,7 @@ class TestWhoGetsIn:
 
     def test_every_answer_carries_the_headers(self, made: Dashboard) -> None:
         for path in ("/sign-in", "/healthz", "/nowhere", "/static/app.css"):
-            headers = made.client().get(path).headers
+            headers = made.client().get(path, buffered=True).headers
             assert headers["Content-Security-Policy"].startswith("default-src 'none'")
             assert headers["X-Content-Type-Options"] == "nosniff"
             assert headers["X-Frame-Options"] == "DENY"
@@ -167,7 +167,7 @@ class TestWhoGetsIn:
         for _ in range(10):
             assert sign_in(client, "guessed@acme.example", "wrong password").status_code == 401
         assert sign_in(client, "guessed@acme.example", "wrong password").status_code == 429
-        assert sign_in(client, OWNER).status_code == 303
+        assert sign_in(at_address(made, "192.0.2.1"), OWNER).status_code == 303
         made.wall.now += timedelta(minutes=16)
         assert sign_in(client, "guessed@acme.example", "wrong password").status_code == 401
 
@@ -232,9 +232,8 @@ class TestTenants:
         foreigner = made.client(FOREIGNER)
         for method, path, _ in paths(made, uuid4()):
             if method == "GET":
-                text = foreigner.get(path).text
-                assert "nurse" not in text, path
-                assert "123456789012:" not in text, path
+                text = foreigner.get(path, buffered=True).text
+                assert not [word for word in ("nurse", "intake", "AccessDenied") if word in text], path
         assert rows_of(foreigner.get("/findings.csv").text) == []
 
     def test_a_source_of_another_tenant_filters_to_nothing(self, made: Dashboard) -> None:
