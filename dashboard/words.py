@@ -13,7 +13,6 @@ from flask import Flask, g, url_for
 from jinja2 import StrictUndefined
 
 from auditor.domain.control import Check
-from auditor.domain.rollup import Tally
 from auditor.proof.canonical import stamp
 from auditor.trust.access import Permission
 from dashboard.context import here
@@ -69,6 +68,13 @@ FIELDS = {
     "strength": "Strength",
     "q": "Search",
 }
+REMEDIES = {
+    "cli": "CLI",
+    "terraform": "Terraform",
+    "cloudformation": "CloudFormation",
+    "console": "Console",
+    "text": "In words",
+}
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 """Not ``strftime``: a server's locale must not change what a page says."""
 
@@ -89,6 +95,7 @@ def install(app: Flask) -> None:
         CAUSES=CAUSES,
         COVERAGE=COVERAGE,
         FIELDS=FIELDS,
+        REMEDIES=REMEDIES,
         FORM_FIELD=FORM_FIELD,
         form_token=form_token,
         rows_url=rows_url,
@@ -159,13 +166,3 @@ def title_of(check: str) -> str:
     """A check's title, or its id where the library no longer has it."""
     found: Check | None = here().library.check.get(check)
     return found.title if found else check
-
-
-def tally_states(tally: Tally) -> tuple[tuple[str, int], ...]:
-    """A tally by state, in the order people read it."""
-    return (
-        ("fail", tally.failing),
-        ("unknown", tally.unknown),
-        ("pass", tally.passing),
-        ("not_applicable", tally.not_applicable),
-    )

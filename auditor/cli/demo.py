@@ -78,7 +78,7 @@ def demo(*, port: int | None, days: int | None, exit_when_done: bool) -> int:
     clock.start_at(first)
     chosen = _port(port)
     password = secrets.token_urlsafe(12)
-    with _home() as home, _starting(AwsEmulator()) as started, Receiver() as receiver:
+    with _home() as home, _starting(AwsEmulator()) as started, Receiver(clock=clock) as receiver:
         settings = Settings(
             home=home,
             port=chosen,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 import html
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from auditor.alerts.webhook import signature
+from auditor.domain.ports import Clock
 
 TOLERANCE = 300
 LARGEST = 64 * 1024
@@ -34,9 +34,10 @@ class Message:
 
 
 class Receiver:
-    """Use it in a ``with`` block; give it the secret once the webhook has one."""
+    """Use it in a ``with`` block; give it the secret once the webhook has one. It lives by the sender's clock."""
 
-    def __init__(self, *, port: int = 0) -> None:
+    def __init__(self, *, clock: Clock, port: int = 0) -> None:
+        self._clock = clock
         self._secret = ""
         self._messages: list[Message] = []
         self._refusals: list[int] = []
@@ -88,7 +89,7 @@ class Receiver:
         return status
 
     def _verifies(self, id_: str, sent_at: str, told: Sequence[str], body: bytes) -> bool:
-        if not self._secret or not sent_at.isdigit() or abs(time.time() - int(sent_at)) > TOLERANCE:
+        if not self._secret or not sent_at.isdigit() or abs(self._clock().timestamp() - int(sent_at)) > TOLERANCE:
             return False
         wanted = signature([self._secret], id_, int(sent_at), body)
         return any(hmac.compare_digest(one, wanted) for one in told)

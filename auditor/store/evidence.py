@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Row
+
 from auditor.domain.coverage import Coverage
 from auditor.domain.evidence import Collection, Evidence
 from auditor.domain.source import Unit
@@ -17,17 +19,15 @@ from auditor.store import schema
 from auditor.store.coverage import CoverageRows
 from auditor.store.ids import evidence_id, resource_id
 
-# Two looks instead of one with OR: an array of thousands beside OR is compared with every row.
-_OPEN = """
-SELECT s.resource_id, s.evidence_id, s.place, s.valid_from, s.last_at, r.type
-FROM evidence_span s JOIN resource r USING (tenant_id, resource_id)
-WHERE r.source_id = :source AND s.valid_to = :forever AND s.place = :place
-UNION
-SELECT s.resource_id, s.evidence_id, s.place, s.valid_from, s.last_at, r.type
-FROM unnest(CAST(:seen AS uuid[])) AS seen (resource_id)
-JOIN evidence_span s USING (resource_id) JOIN resource r USING (tenant_id, resource_id)
-WHERE r.source_id = :source AND s.valid_to = :forever
+# One table at a time, by ids: a planner that has seen no statistics yet (a first day) joins these by comparing each with each.
+_RESOURCES = (
+    "SELECT resource_id, type, native_id, region FROM resource WHERE source_id = :source AND type = ANY (:types)"
+)
+_SPANS = """
+SELECT resource_id, evidence_id, place, operations, valid_from, last_at FROM evidence_span
+WHERE resource_id = ANY (:ids) AND valid_to = :forever
 """
+_CONTENTS = "SELECT evidence_id, digest, type_version FROM evidence WHERE evidence_id = ANY (:ids)"
 _EXTEND = """
 UPDATE evidence_span s
 SET last_at = r.at, operations = r.operations, caller = r.caller, endpoint = r.endpoint, place = r.place, run_id = r.run
@@ -37,13 +37,6 @@ WHERE s.tenant_id = :tenant AND s.resource_id = r.resource AND s.valid_from = r.
 """
 _CLOSE = """
 UPDATE evidence_span SET valid_to = :to WHERE tenant_id = :tenant_id AND resource_id = :resource AND valid_from = :from
-"""
-_CURRENT = """
-SELECT r.type, r.native_id, r.region, e.type_version, e.digest, s.last_at, s.operations
-FROM evidence_span s JOIN resource r USING (tenant_id, resource_id) JOIN evidence e USING (tenant_id, evidence_id)
-WHERE r.source_id = :source AND s.valid_to = :forever AND r.type = ANY (:types)
-  AND (CAST(:place AS text) IS NULL OR s.place = :place)
-ORDER BY r.type, r.native_id
 """
 
 
@@ -95,19 +88,27 @@ class EvidenceRows(CoverageRows):
         Raises:
             EvidenceError: An object is missing or is not what its digest says.
         """
-        rows = self._run(_CURRENT, source=source, place=place, types=sorted(set(resource_types))).all()
-        return tuple(
+        resources, spans = self._open_spans(source, resource_types)
+        here = [span for span in spans if place in {None, span.place}]
+        contents = {row.evidence_id: row for row in self._run(_CONTENTS, ids=[span.evidence_id for span in here])}
+        found = [
             Evidence(
-                resource_type=row.type,
-                type_version=row.type_version,
-                native_id=row.native_id,
-                region=row.region,
-                content=json.loads(self._objects.get(self._tenant, row.digest))["content"],
-                collected_at=row.last_at,
-                operations=tuple(row.operations),
+                resource_type=resources[span.resource_id].type,
+                type_version=contents[span.evidence_id].type_version,
+                native_id=resources[span.resource_id].native_id,
+                region=resources[span.resource_id].region,
+                content=json.loads(self._objects.get(self._tenant, contents[span.evidence_id].digest))["content"],
+                collected_at=span.last_at,
+                operations=tuple(span.operations),
             )
-            for row in rows
-        )
+            for span in here
+        ]
+        return tuple(sorted(found, key=lambda one: (one.resource_type, one.native_id)))
+
+    def _open_spans(self, source: UUID, types: Iterable[str]) -> tuple[dict[UUID, Row[Any]], Sequence[Row[Any]]]:
+        """The resources of these types by id, and the open spans of those that have one."""
+        resources = {row.resource_id: row for row in self._run(_RESOURCES, source=source, types=sorted(set(types)))}
+        return resources, self._run(_SPANS, ids=list(resources)).all()
 
     def _keep(self, unit: Unit, collection: Collection, addresses: Mapping[str, str], *, now: datetime) -> None:
         self._hold(unit)
@@ -158,7 +159,10 @@ class EvidenceRows(CoverageRows):
     def _keep_spans(
         self, unit: Unit, collection: Collection, answers: Mapping[UUID, Evidence], contents: Mapping[UUID, UUID]
     ) -> None:
-        rows = self._run(_OPEN, source=unit.source, place=collection.place, seen=list(answers)).all()
+        types = {one.resource_type for one in collection.evidence} | {
+            look.resource_type for look in collection.coverage
+        }
+        resources, rows = self._open_spans(unit.source, types)
         spans = {row.resource_id: row for row in rows}
         extended, closed, opened = [], [], []
         for resource, one in answers.items():
@@ -180,20 +184,21 @@ class EvidenceRows(CoverageRows):
                 closed.append({"resource": resource, "from": span.valid_from, "to": one.collected_at})
             times = {"valid_from": one.collected_at, "last_at": one.collected_at, "run_id": unit.run}
             opened.append({**told, **times, "resource_id": resource, "evidence_id": contents[resource]})
-        closed += _gone(collection.place, collection.coverage, [row for row in rows if row.resource_id not in answers])
+        unseen = [(resources[row.resource_id].type, row) for row in rows if row.resource_id not in answers]
+        closed += _gone(collection.place, collection.coverage, unseen)
         self._at_once(_EXTEND, extended)
         self._many(_CLOSE, closed)
         self._insert(schema.evidence_span, opened)
 
 
-def _gone(place: str, coverage: Sequence[Coverage], unseen: Sequence[Any]) -> list[dict[str, Any]]:
+def _gone(place: str, coverage: Sequence[Coverage], unseen: Sequence[tuple[str, Row[Any]]]) -> list[dict[str, Any]]:
     """The ends of spans whose resource complete listings of their place do not show any more."""
     looks: dict[str, list[Coverage]] = {}
     for look in coverage:
         looks.setdefault(look.resource_type, []).append(look)
     ends = {name: max(look.at for look in of) for name, of in looks.items() if all(look.complete for look in of)}
     return [
-        {"resource": row.resource_id, "from": row.valid_from, "to": ends[row.type]}
-        for row in unseen
-        if row.place == place and row.type in ends and row.last_at <= ends[row.type] != row.valid_from
+        {"resource": row.resource_id, "from": row.valid_from, "to": ends[kind]}
+        for kind, row in unseen
+        if row.place == place and kind in ends and row.last_at <= ends[kind] != row.valid_from
     ]

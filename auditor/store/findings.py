@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,9 +17,10 @@ from auditor.store.ids import finding_id, resource_id
 from auditor.store.outbox import OutboxRows
 
 _CURRENT = """
-SELECT f.*, r.native_id FROM finding f JOIN resource r USING (tenant_id, resource_id)
-WHERE f.source_id = :source AND f.resource_type = ANY (:types) AND (CAST(:place AS text) IS NULL OR f.place = :place)
+SELECT * FROM finding
+WHERE source_id = :source AND resource_type = ANY (:types) AND (CAST(:place AS text) IS NULL OR place = :place)
 """
+_NAMES = "SELECT resource_id, native_id FROM resource WHERE resource_id = ANY (:ids)"
 # The span that closes is named by number: had another writer moved the thread on, nothing would match and all is undone.
 _CLOSE = """
 UPDATE finding_span s SET valid_to = t.at, closed_recorded_at = :now, closed_event = t.event
@@ -40,12 +40,9 @@ UPDATE finding SET state = 'absent', reason = :reason, severity = :severity, sin
 WHERE tenant_id = :tenant_id AND finding_id = :finding
 """
 _TOUCH = """
-UPDATE finding f SET reason = t.reason, turns_at = t.turns_at, document_digest = t.document_digest,
-    judged_digest = t.judged_digest, evaluator = :evaluator
-FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS t ("check" text, resource text, reason text, turns_at timestamptz,
-    document_digest text, judged_digest text), resource r
-WHERE f.tenant_id = :tenant AND f.source_id = :source AND f.check_id = t."check"
-  AND r.tenant_id = f.tenant_id AND r.resource_id = f.resource_id AND r.native_id = t.resource AND r.source_id = :source
+UPDATE finding SET reason = :reason, turns_at = :turns_at, document_digest = :document_digest, judged_digest = :judged_digest,
+    evaluator = :evaluator
+WHERE tenant_id = :tenant_id AND finding_id = :finding
 """
 
 
@@ -56,8 +53,10 @@ class FindingRows(OutboxRows):
         self, source: UUID, *, place: str | None, resource_types: Iterable[str]
     ) -> dict[tuple[str, str], Current]:
         """Findings as they stand, by check and resource: of one place, or (``join``, which tracks derived types) of all."""
-        rows = self._run(_CURRENT, source=source, place=place, types=sorted(set(resource_types)))
-        return {(row.check_id, row.native_id): _current(row) for row in rows}
+        rows = self._run(_CURRENT, source=source, place=place, types=sorted(set(resource_types))).all()
+        # Asked apart: before there are statistics, a join of the two compares each with each.
+        names = {row.resource_id: row.native_id for row in self._run(_NAMES, ids=[row.resource_id for row in rows])}
+        return {(row.check_id, names[row.resource_id]): _current(row, names[row.resource_id]) for row in rows}
 
     def apply(self, unit: Unit, turns: Sequence[Turn], events: Sequence[Event], *, now: datetime) -> None:
         """Spans closed and opened, current rows, and outbox rows with a delivery per webhook: all or none.
@@ -81,7 +80,18 @@ class FindingRows(OutboxRows):
 
     def touch(self, source: UUID, refreshed: Sequence[Refresh]) -> None:
         """What is known anew of findings whose state held; written without a span."""
-        self._at_once(_TOUCH, [asdict(one) for one in refreshed], source=source, evaluator=self._evaluator)
+        rows = [
+            {
+                "finding": finding_id(self._tenant, source, one.check, one.resource),
+                "reason": one.reason,
+                "turns_at": one.turns_at,
+                "document_digest": one.document_digest,
+                "judged_digest": one.judged_digest,
+                "evaluator": self._evaluator,
+            }
+            for one in refreshed
+        ]
+        self._many(_TOUCH, rows)
 
     def _keep_resources_of(self, unit: Unit, turns: Sequence[Turn]) -> None:
         rows = {
@@ -110,10 +120,10 @@ class FindingRows(OutboxRows):
             raise RuntimeError(f"{len(later)} turns follow an open span, {len(closed)} are open")
 
 
-def _current(row: Row[Any]) -> Current:
+def _current(row: Row[Any], native_id: str) -> Current:
     return Current(
         check=row.check_id,
-        resource=row.native_id,
+        resource=native_id,
         resource_type=row.resource_type,
         region=row.region,
         place=row.place,

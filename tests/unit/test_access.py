@@ -47,7 +47,10 @@ def test_nobody_is_granted_public_because_public_asks_nobody() -> None:
 
 
 def test_a_view_keeps_its_mark_and_its_work() -> None:
-    marked = needs("coverage:read")(lambda: "seen")
+    def another() -> str:
+        return "seen"
+
+    marked = needs("coverage:read")(another)
     assert (permission_of(marked), marked()) == ("coverage:read", "seen")
 
 
