@@ -46,13 +46,12 @@ def index() -> str:
             )
         except ValueError:
             abort(400)
-        states = reads.states(conn, context.library, asked, context.clock())
         sources = posture.sources(conn)
     return render_template(
         "pages/findings.html",
         shown=shown,
         asked=asked.asked(),
-        states=states,
+        states=shown.states,
         choices=_choices(),
         sources=sources,
         paging="after" in request.args,
@@ -86,7 +85,7 @@ def asked_for() -> FindingFilter:
         abort(400)
     if given.get("source"):
         try:
-            UUID(given["source"])
+            given["source"] = str(UUID(given["source"]))
         except ValueError:
             abort(400)
     return FindingFilter(**given)

@@ -122,7 +122,7 @@ def main() -> int:
     chosen = parser.parse_args()
     LEASE_FOR.update({"collect": chosen.lease, "assess": chosen.lease, "notify": chosen.lease})
     broker = SecretStr(chosen.broker) if chosen.broker else None
-    app = make_app(Settings(broker_url=broker, home=chosen.rows.parent), prefix=chosen.prefix)  # type: ignore[call-arg]
+    app = make_app(Settings(broker_url=broker, home=chosen.rows.parent), prefix=chosen.prefix)
     rows = Rows(chosen.rows)
     ticker = Ticker(app, rows, rows, clock, every=0.2)
     register(app, lambda: rows, ring=ticker.ring)

@@ -115,13 +115,13 @@ def test_a_lease_is_renewed_while_the_work_goes_on(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_broker_that_is_away_costs_the_tick_nothing_but_a_line() -> None:
-    broken = make_app(Settings(broker_url=SecretStr("redis://127.0.0.1:1/0")))  # type: ignore[call-arg]
+    broken = make_app(Settings(broker_url=SecretStr("redis://127.0.0.1:1/0")))
     Sender(broken).send(CLAIM)
 
 
 def test_the_ticker_ticks_at_once_when_the_bell_is_rung(tmp_path: Path) -> None:
     work, stop = Work(), threading.Event()
-    memory = make_app(Settings(home=tmp_path))  # type: ignore[call-arg]
+    memory = make_app(Settings(home=tmp_path))
     register(memory, lambda: work)
     pulse = tmp_path / "pulse"
     ticker = Ticker(memory, work, work, lambda: NOW, every=60, pulse=pulse)
@@ -166,7 +166,7 @@ def test_a_value_is_made_once_in_a_process() -> None:
 
 
 def test_the_broker_is_configured_as_it_was_tried() -> None:
-    conf = make_app(Settings(broker_url=SecretStr("redis://127.0.0.1/0"))).conf  # type: ignore[call-arg]
+    conf = make_app(Settings(broker_url=SecretStr("redis://127.0.0.1/0"))).conf
     assert conf.task_acks_late
     assert conf.task_reject_on_worker_lost
     assert conf.worker_prefetch_multiplier == 1
@@ -178,6 +178,6 @@ def test_the_broker_is_configured_as_it_was_tried() -> None:
 
 
 def test_in_memory_the_broker_is_polled_fast_enough() -> None:
-    conf = make_app(Settings()).conf  # type: ignore[call-arg]
+    conf = make_app(Settings()).conf
     assert conf.broker_url.startswith("memory://")
     assert conf.broker_transport_options == {"polling_interval": 0.05}

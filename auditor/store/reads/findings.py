@@ -10,14 +10,15 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from auditor.domain.rollup import Tally
 from auditor.store import schema as db
-from auditor.store.reads.overlay import lines
+from auditor.store.reads.overlay import Group, groups, lines
 
 if TYPE_CHECKING:
     from auditor.domain.control import Check, Library
 
 _BATCH = 500
+_SEVERITY = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+_STATE = {"fail": 0, "unknown": 10, "pass": 20}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,25 @@ class FindingFilter:
         """The fields that narrow, by name: what stands in the URL."""
         named = {field.name: str(getattr(self, field.name)) for field in fields(self)}
         return {name: value for name, value in named.items() if value}
+
+    def covers(self, group: Group) -> bool:
+        """Whether a group lies inside, whatever its state; requirements and search are asked for elsewhere."""
+        return all(
+            not wanted or wanted == has
+            for wanted, has in (
+                (self.severity, group.severity),
+                (self.control, group.control),
+                (self.check, group.check),
+                (self.source, str(group.source)),
+                (self.region, group.region),
+                (self.resource_type, group.resource_type),
+                (self.tier, group.tier),
+            )
+        )
+
+    def holds(self, group: Group) -> bool:
+        """Whether a covered group has the state asked for."""
+        return not self.state or self.state == group.shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,32 +91,34 @@ class FindingRow:
 
 @dataclass(frozen=True, slots=True)
 class FindingPage:
-    """A page of a list: its rows, where the next one begins (none at the end), and the tally of the whole filter."""
+    """A page of a list: its rows, where the next one begins (none at the end), and how many the filter has.
+
+    ``states`` counts across states under the filter's other fields: what stands on the chips.
+    """
 
     rows: tuple[FindingRow, ...]
     after: str | None
-    tally: Tally
+    states: Mapping[str, int]
     total: int
 
 
 def findings(
     conn: sa.Connection, library: Library, asked: FindingFilter, as_of: datetime, *, after: str | None, limit: int
 ) -> FindingPage:
-    """The rows that follow ``after``, the gravest checks first, then by check and resource.
+    """The rows that follow ``after``: failing first, the gravest first among them, then by check.
 
     Raises:
-        ValueError: ``after`` or a field of the filter is not what a link of ours would hold.
+        ValueError: ``after`` is not what a link of ours would hold.
     """
-    query, line, rank = _select(conn, library, asked, as_of)
-    states = _states(conn, library, asked, as_of)
-    if after is not None:
-        query = query.where(sa.tuple_(rank, line.check_id, line.finding_id) > sa.tuple_(*_mark(after)))
+    laid = _laid(conn, library, asked, as_of)
+    mark = None if after is None else _mark(after)
+    query, line, rank = _select(laid, asked, only=_next_checks(laid, asked, mark, limit))
+    if mark is not None:
+        query = query.where(sa.tuple_(rank, line.check_id, line.finding_id) > sa.tuple_(*mark))
     rows = conn.execute(query.limit(limit + 1)).all()
     found = tuple(_row(row) for row in rows[:limit])
-    more = len(rows) > limit
-    following = f"{rows[limit - 1].rank}.{found[-1].check}.{found[-1].id}" if more else None
-    tally = Tally.of({state: n for state, n in states.items() if not asked.state or state == asked.state})
-    return FindingPage(found, following, tally, tally.judged + tally.not_applicable)
+    following = f"{rows[limit - 1].rank}.{found[-1].check}.{found[-1].id}" if len(rows) > limit else None
+    return FindingPage(found, following, _states(laid), sum(one.n for one in laid if asked.holds(one)))
 
 
 def all_findings(
@@ -106,38 +128,66 @@ def all_findings(
 
     Both come from the connection's transaction: open it REPEATABLE READ, or a run may write between count and rows.
     """
-    states = _states(conn, library, asked, as_of)
-    total = sum(n for state, n in states.items() if not asked.state or state == asked.state)
-    query, _, _ = _select(conn, library, asked, as_of)
+    laid = _laid(conn, library, asked, as_of)
+    query, _, _ = _select(laid, asked)
 
     def rows() -> Iterator[FindingRow]:
-        result = conn.execution_options(yield_per=_BATCH).execute(query)
-        for row in result:
+        for row in conn.execution_options(yield_per=_BATCH).execute(query):
             yield _row(row)
 
-    return total, rows()
+    return sum(one.n for one in laid if asked.holds(one)), rows()
 
 
-def states(conn: sa.Connection, library: Library, asked: FindingFilter, as_of: datetime) -> dict[str, int]:
-    """How many findings stand in each state under the other fields of a filter: the counts on its chips."""
-    return _states(conn, library, asked, as_of)
+def _laid(conn: sa.Connection, library: Library, asked: FindingFilter, as_of: datetime) -> tuple[Group, ...]:
+    """The groups under the filter, all states of them."""
+    named = (lambda: _named(asked.q, db.finding.c)) if asked.q else None
+    serving = _serving(library, asked)
+    return tuple(
+        one
+        for one in groups(conn, library, as_of, named=named)
+        if asked.covers(one) and (serving is None or one.check in serving)
+    )
 
 
-def _states(conn: sa.Connection, library: Library, asked: FindingFilter, as_of: datetime) -> dict[str, int]:
-    line = lines(conn, library, as_of).c
-    query = sa.select(line.shown, sa.func.count()).where(*_where(library, asked, line))
-    if asked.q:
-        query = query.join(db.resource, db.resource.c.resource_id == line.resource_id).where(_named(asked.q, line))
-    return {state: int(n) for state, n in conn.execute(query.group_by(line.shown))}
+def _states(laid: tuple[Group, ...]) -> dict[str, int]:
+    counted: dict[str, int] = {}
+    for one in laid:
+        counted[one.shown] = counted.get(one.shown, 0) + one.n
+    return counted
+
+
+def _rank(severity: str, shown: str) -> int:
+    return _SEVERITY.get(severity, 4) + _STATE.get(shown, 30)
+
+
+def _next_checks(
+    laid: tuple[Group, ...], asked: FindingFilter, mark: tuple[int, str, UUID] | None, limit: int
+) -> list[str]:
+    """The checks that the next page can come from: the groups say so, and the database need not sort the rest."""
+    sizes: dict[tuple[int, str], int] = {}
+    for one in laid:
+        if asked.holds(one):
+            key = (_rank(one.severity, one.shown), one.check)
+            sizes[key] = sizes.get(key, 0) + one.n
+    picked: list[str] = []
+    there = 0
+    for key in sorted(sizes):
+        if mark is not None and key < mark[:2]:
+            continue
+        picked.append(key[1])
+        there += 0 if mark is not None and key == mark[:2] else sizes[key]
+        if there > limit:
+            break
+    return list(dict.fromkeys(picked))
 
 
 def _select(
-    conn: sa.Connection, library: Library, asked: FindingFilter, as_of: datetime, *, gone: bool = False
+    laid: tuple[Group, ...], asked: FindingFilter, *, only: list[str] | None = None, gone: bool = False
 ) -> tuple[sa.Select[Any], Any, sa.ColumnElement[int]]:
-    line = lines(conn, library, as_of, gone=gone).c
-    rank: sa.ColumnElement[int] = sa.case(
-        {"critical": 0, "high": 1, "medium": 2, "low": 3}, value=line.severity, else_=4
-    ) + sa.case({"fail": 0, "unknown": 10, "pass": 20}, value=line.shown, else_=30)
+    line = lines(laid, gone=gone).c
+    rank: sa.ColumnElement[int] = sa.case(_SEVERITY, value=line.severity, else_=4) + sa.case(
+        _STATE, value=line.shown, else_=30
+    )
     query = (
         sa.select(
             line.finding_id,
@@ -164,35 +214,32 @@ def _select(
         )
         .join(db.resource, db.resource.c.resource_id == line.resource_id)
         .join(db.source, db.source.c.source_id == line.source_id)
-        .where(*_where(library, asked, line))
         .order_by(rank, line.check_id, line.finding_id)
     )
-    if asked.state:
-        query = query.where(line.shown == asked.state)
+    if gone:
+        return query, line, rank
+    checks = sorted({one.check for one in laid}) if only is None else only
+    query = query.where(line.check_id == sa.any_(sa.cast(checks, sa.ARRAY(sa.Text))))
+    for column, value in (
+        (line.shown, asked.state),
+        (line.severity, asked.severity),
+        (line.tier, asked.tier),
+        (line.region, asked.region),
+        (line.resource_type, asked.resource_type),
+    ):
+        if value:
+            query = query.where(column == value)
+    if asked.source:
+        query = query.where(line.source_id == UUID(asked.source))
     if asked.q:
         query = query.where(_named(asked.q, line))
     return query, line, rank
 
 
-def _where(library: Library, asked: FindingFilter, line: Any) -> list[sa.ColumnElement[bool]]:
-    """Everything but the state, which chips count across, and the search, which needs the resource's row."""
-    conditions: list[sa.ColumnElement[bool]] = []
-    for column, value in (
-        (line.severity, asked.severity),
-        (line.tier, asked.tier),
-        (line.control_id, asked.control),
-        (line.check_id, asked.check),
-        (line.region, asked.region),
-        (line.resource_type, asked.resource_type),
-    ):
-        if value:
-            conditions.append(column == value)
-    if asked.source:
-        conditions.append(line.source_id == UUID(asked.source))
-    if asked.framework or asked.requirement or asked.strength:
-        chosen = [check.id for check in library.checks if _serves(check, asked)]
-        conditions.append(line.check_id == sa.any_(sa.cast(chosen, sa.ARRAY(sa.Text))))
-    return conditions
+def _serving(library: Library, asked: FindingFilter) -> frozenset[str] | None:
+    if not (asked.framework or asked.requirement or asked.strength):
+        return None
+    return frozenset(check.id for check in library.checks if _serves(check, asked))
 
 
 def _serves(check: Check, asked: FindingFilter) -> bool:
@@ -234,7 +281,9 @@ class FindingDetail:
 
 def finding(conn: sa.Connection, library: Library, id_: UUID, as_of: datetime) -> FindingDetail | None:
     """One finding as it stands, ``absent`` if its resource is gone; none if this tenant has none of that id."""
-    query, line, _ = _select(conn, library, FindingFilter(), as_of, gone=True)
+    query, line, _ = _select(
+        groups(conn, library, as_of, named=lambda: db.finding.c.finding_id == id_), FindingFilter(), gone=True
+    )
     found = conn.execute(query.where(line.finding_id == id_)).one_or_none()
     if found is None:
         return None

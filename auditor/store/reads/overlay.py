@@ -1,13 +1,15 @@
 """Findings as they may be shown: coverage laid over the current rows, decided by ``proof`` and only joined here.
 
-Enters: the latest look at each (source, place, resource type) and how fresh each check wants it. Leaves: one selectable
-``lines`` in which ``shown`` is the effective state. Guards the rule that a denied, failed or old listing makes unknown.
+Enters: the latest look at each (source, place, resource type) and how fresh each check wants it. Leaves: ``groups``, which every
+number is added up from, and ``lines``, the same findings one by one. Guards the rule that a denied, failed or old listing makes unknown.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -82,67 +84,130 @@ def looks(conn: sa.Connection, as_of: datetime) -> tuple[Looked, ...]:
     return tuple(Looked(*tuple(row)) for row in rows)
 
 
-def lines(conn: sa.Connection, library: Library, as_of: datetime, *, gone: bool = False) -> sa.Subquery:
-    """The current findings with coverage laid over: ``shown``, ``why`` and ``shown_since`` beside the finding's columns.
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Findings that are alike in everything coverage and filters ask about, and what may be shown of them.
+
+    ``state`` is what was judged, ``shown`` the effective one. ``oldest`` is the earliest instant the shown state began.
+    """
+
+    check: str
+    control: str
+    source: UUID
+    place: str
+    resource_type: str
+    region: str
+    severity: str
+    tier: str
+    state: str
+    n: int
+    oldest: datetime
+    shown: str
+    over: Over | None
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """What lies over the findings of a check in a place: the state to show, why, and since when.
+
+    ``only`` narrows it to a resource type where the library no longer says which one the check asks for.
+    """
+
+    source: UUID
+    place: str
+    check: str
+    only: str | None
+    state: str
+    reason: str
+    since: datetime | None
+
+
+def groups(
+    conn: sa.Connection, library: Library, as_of: datetime, *, named: Callable[[], sa.ColumnElement[bool]] | None = None
+) -> tuple[Group, ...]:
+    """All findings whose resource is there, counted by what can turn them: the one source of every number.
 
     A finding is laid over by the coverage of the type its check asks for, so a line about a place follows the listing it
-    stands for. Resources that are gone are left out unless asked for; nothing is laid over them.
+    stands for. ``named`` narrows by the resource's name.
     """
-    asked = _unnest(
-        "asked",
-        [(one.id, one.resource, one.fresh_for.total_seconds()) for one in library.checks],
-        check_id=sa.Text(),
-        resource_type=sa.Text(),
-        fresh=sa.Float(),
+    over = _over(looks(conn, as_of), as_of)
+    finding = db.finding.c
+    keys = (
+        finding.check_id,
+        finding.control_id,
+        finding.source_id,
+        finding.place,
+        finding.resource_type,
+        finding.region,
+        finding.severity,
+        finding.tier,
+        finding.state,
     )
-    seen = looks(conn, as_of)
-    looked = _unnest(
-        "looked",
-        [(one.source, one.place, one.resource_type) for one in seen],
-        source_id=sa.Uuid(),
-        place=sa.Text(),
-        resource_type=sa.Text(),
+    query = sa.select(*keys, sa.func.count(), sa.func.min(finding.since)).where(finding.state != "absent")
+    if named is not None:
+        query = query.join(db.resource, db.resource.c.resource_id == finding.resource_id).where(named())
+    found = []
+    for row in conn.execute(query.group_by(*keys)):
+        check, control, source, place, kind, region, severity, tier, state, n, oldest = tuple(row)
+        asked = library.check.get(check)
+        fresh_for = asked.fresh_for if asked else FRESH
+        lies = over(source, place, check, asked.resource if asked else kind, None if asked else kind, fresh_for)
+        since = oldest if lies is None or lies.since is None else max(oldest, lies.since)
+        shown = state if lies is None else lies.state
+        found.append(Group(check, control, source, place, kind, region, severity, tier, state, n, since, shown, lies))
+    return tuple(found)
+
+
+def lines(laid: tuple[Group, ...], *, gone: bool = False) -> sa.Subquery:
+    """The findings of these groups one by one: ``shown``, ``why``, ``shown_since`` and ``laid_over`` beside their columns.
+
+    ``laid`` must hold every group the statement may meet; where nothing lies over any of them, nothing is joined. Resources
+    that are gone are left out unless asked for, and nothing is laid over them.
+    """
+    over = sorted(
+        {one.over for one in laid if one.over is not None}, key=lambda one: (one.check, one.place, one.source)
     )
+    finding = db.finding.c
+    there = finding.state != "absent"
+    columns = [column for column in finding if column.name != "tenant_id"]
+    if not over:
+        return (
+            sa.select(
+                *columns,
+                finding.state.label("shown"),
+                finding.reason.label("why"),
+                finding.since.label("shown_since"),
+                sa.false().label("laid_over"),
+            )
+            .where(sa.true() if gone else there)
+            .subquery("line")
+        )
     blind = _unnest(
         "blind",
-        _blind(seen, library, as_of),
+        [(one.source, one.place, one.check, one.only, one.state, one.reason, one.since) for one in over],
         source_id=sa.Uuid(),
         place=sa.Text(),
-        resource_type=sa.Text(),
-        fresh=sa.Float(),
+        check_id=sa.Text(),
+        only=sa.Text(),
         state=sa.Text(),
         reason=sa.Text(),
         since=sa.DateTime(timezone=True),
-    )
-    finding = db.finding.c
-    kind = sa.func.coalesce(asked.c.resource_type, finding.resource_type)
-    fresh = sa.func.coalesce(asked.c.fresh, FRESH.total_seconds())
-    there = finding.state != "absent"
-    unlooked = looked.c.source_id.is_(None) & there
-    joined = (
-        db.finding.outerjoin(asked, asked.c.check_id == finding.check_id)
-        .outerjoin(
-            looked,
-            (looked.c.source_id == finding.source_id)
-            & (looked.c.place == finding.place)
-            & (looked.c.resource_type == kind),
-        )
-        .outerjoin(
-            blind,
-            (blind.c.source_id == finding.source_id)
-            & (blind.c.place == finding.place)
-            & (blind.c.resource_type == kind)
-            & (blind.c.fresh == fresh)
-            & there,
-        )
+    ).c
+    joined = db.finding.outerjoin(
+        blind.source_id.table,
+        (blind.source_id == finding.source_id)
+        & (blind.place == finding.place)
+        & (blind.check_id == finding.check_id)
+        & (sa.func.coalesce(blind.only, finding.resource_type) == finding.resource_type)
+        & there,
     )
     return (
         sa.select(
-            *(column for column in finding if column.name != "tenant_id"),
-            sa.case((unlooked, "unknown"), else_=sa.func.coalesce(blind.c.state, finding.state)).label("shown"),
-            sa.case((unlooked, NEVER_LOOKED), else_=sa.func.coalesce(blind.c.reason, finding.reason)).label("why"),
-            sa.func.greatest(finding.since, sa.func.coalesce(blind.c.since, finding.since)).label("shown_since"),
-            (unlooked | blind.c.state.is_not(None)).label("laid_over"),
+            *columns,
+            sa.func.coalesce(blind.state, finding.state).label("shown"),
+            sa.func.coalesce(blind.reason, finding.reason).label("why"),
+            sa.func.greatest(finding.since, blind.since).label("shown_since"),
+            blind.state.is_not(None).label("laid_over"),
         )
         .select_from(joined)
         .where(sa.true() if gone else there)
@@ -150,26 +215,23 @@ def lines(conn: sa.Connection, library: Library, as_of: datetime, *, gone: bool 
     )
 
 
-def _blind(seen: tuple[Looked, ...], library: Library, as_of: datetime) -> list[tuple[Any, ...]]:
-    rows: list[tuple[Any, ...]] = []
-    for one in seen:
-        for fresh_for in sorted(
-            {check.fresh_for for check in library.by_resource.get(one.resource_type, ())} | {FRESH}
-        ):
-            over = one.lays_over(fresh_for, as_of)
-            if over is not None:
-                rows.append(
-                    (
-                        one.source,
-                        one.place,
-                        one.resource_type,
-                        fresh_for.total_seconds(),
-                        over.state,
-                        over.reason or "",
-                        one.turned_at(fresh_for),
-                    )
-                )
-    return rows
+def _over(
+    seen: tuple[Looked, ...], as_of: datetime
+) -> Callable[[UUID, str, str, str, str | None, timedelta], Over | None]:
+    """What lies over a check's findings in a place, decided once per look and freshness."""
+    by_key = {(one.source, one.place, one.resource_type): one for one in seen}
+
+    @cache
+    def lies(source: UUID, place: str, check: str, kind: str, only: str | None, fresh_for: timedelta) -> Over | None:
+        look = by_key.get((source, place, kind))
+        if look is None:
+            return Over(source, place, check, only, "unknown", NEVER_LOOKED, None)
+        effective = look.lays_over(fresh_for, as_of)
+        if effective is None:
+            return None
+        return Over(source, place, check, only, effective.state, effective.reason or "", look.turned_at(fresh_for))
+
+    return lies
 
 
 def _unnest(name: str, rows: Sequence[tuple[Any, ...]], **columns: sa.types.TypeEngine[Any]) -> sa.TableValuedAlias:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from auditor.domain.rollup import FrameworkStanding, Tally, rollup
 from auditor.store import schema as db
-from auditor.store.reads.overlay import FRESH, Looked, lines, looks
+from auditor.store.reads.overlay import FRESH, Group, Looked, groups, looks
 
 if TYPE_CHECKING:
     from auditor.domain.control import Library
@@ -109,44 +109,40 @@ class Posture:
     sources: tuple[SourceView, ...]
 
 
-def counts(conn: sa.Connection, library: Library, as_of: datetime) -> dict[str, dict[str, int]]:
+def counts(laid: tuple[Group, ...]) -> dict[str, dict[str, int]]:
     """Effective states by check: what ``rollup`` takes."""
-    line = lines(conn, library, as_of).c
     grouped: dict[str, dict[str, int]] = {}
-    for check, state, n in conn.execute(
-        sa.select(line.check_id, line.shown, sa.func.count()).group_by(line.check_id, line.shown)
-    ):
-        grouped.setdefault(check, {})[state] = n
+    for one in laid:
+        states = grouped.setdefault(one.check, {})
+        states[one.shown] = states.get(one.shown, 0) + one.n
     return grouped
 
 
 def posture(conn: sa.Connection, library: Library, as_of: datetime) -> Posture:
     """The tenant's standing as of now."""
-    by_check = counts(conn, library, as_of)
+    laid = groups(conn, library, as_of)
+    by_check = counts(laid)
     rows = coverage(conn, library, as_of)
     return Posture(
         as_of=as_of,
         frameworks=rollup(library, by_check),
         total=Tally.sum(Tally.of(states) for states in by_check.values()),
-        causes=causes(conn, library, as_of),
+        causes=causes(laid),
         coverage=summary(rows),
         gaps=gaps(rows),
         sources=sources(conn),
     )
 
 
-def causes(conn: sa.Connection, library: Library, as_of: datetime, limit: int = 8) -> tuple[CauseRow, ...]:
+def causes(laid: tuple[Group, ...], limit: int = 8) -> tuple[CauseRow, ...]:
     """The checks with most deviating resources, core tier."""
-    line = lines(conn, library, as_of).c
-    number = sa.func.count()
-    rows = conn.execute(
-        sa.select(line.check_id, number, sa.func.min(line.shown_since))
-        .where(line.shown == "fail", line.tier == "core")
-        .group_by(line.check_id)
-        .order_by(number.desc(), line.check_id)
-        .limit(limit)
-    )
-    return tuple(CauseRow(*row) for row in rows)
+    failing: dict[str, tuple[int, datetime]] = {}
+    for one in laid:
+        if one.shown == "fail" and one.tier == "core":
+            n, oldest = failing.get(one.check, (0, one.oldest))
+            failing[one.check] = (n + one.n, min(oldest, one.oldest))
+    most = sorted(failing.items(), key=lambda item: (-item[1][0], item[0]))[:limit]
+    return tuple(CauseRow(check, n, oldest) for check, (n, oldest) in most)
 
 
 def sources(conn: sa.Connection) -> tuple[SourceView, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from auditor.domain.control import Control
 from auditor.domain.framework import Framework, Requirement
 from auditor.domain.rollup import FrameworkStanding, RequirementStanding, Tally, rollup
+from auditor.store.reads.overlay import groups
 from auditor.store.reads.posture import counts
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ def framework(conn: sa.Connection, library: Library, framework_id: str, as_of: d
     found = library.framework.get(framework_id)
     if found is None:
         return None
-    standing = next(one for one in rollup(library, counts(conn, library, as_of)) if one.framework == framework_id)
+    standing = next(
+        one for one in rollup(library, counts(groups(conn, library, as_of))) if one.framework == framework_id
+    )
     serving: dict[str, list[Control]] = {}
     for control_ in library.controls:
         for clause in control_.requirements.get(framework_id, ()):
@@ -84,5 +87,5 @@ def control(conn: sa.Connection, library: Library, control_id: str, as_of: datet
     found = library.control.get(control_id)
     if found is None:
         return None
-    by_check = counts(conn, library, as_of)
+    by_check = counts(groups(conn, library, as_of))
     return ControlView(found, {one.id: Tally.of(by_check.get(one.id, {})) for one in found.checks})

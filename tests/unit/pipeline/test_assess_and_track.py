@@ -11,7 +11,7 @@ import pytest
 
 from auditor.domain.control import Check, Control, Library, Mapped
 from auditor.domain.document import shape_of
-from auditor.domain.finding import Current, Turn
+from auditor.domain.finding import Current, SpanState, Turn
 from auditor.domain.source import Place, Source
 from auditor.pipeline.assess import Assessment, assess
 from auditor.pipeline.collect import collect
@@ -229,14 +229,8 @@ def test_what_is_known_anew_is_refreshed_without_a_span() -> None:
     assert {one.judged_digest for one in tracked.refreshed} == {reworded.judged_digest}
 
 
-@pytest.mark.parametrize("cells", [("fail", "pass", True), ("unknown", "pass", False), ("unknown", "fail", False)])
-def test_only_an_open_finding_resolves(cells: tuple[str, str, bool]) -> None:
-    previous, state, resolves = cells
-    verdict = judge_all(LOCKED).verdicts[0]
-    turn = remember(replace_verdicts(judge_all(LOCKED))).turns[0]
-    made = replace(turn, previous=previous, state=state, verdict=verdict, was_open=previous == "fail")
+@pytest.mark.parametrize(("previous", "state", "resolves"), [("fail", "pass", True), ("unknown", "pass", False)])
+def test_only_an_open_finding_resolves(previous: SpanState, state: SpanState, *, resolves: bool) -> None:
+    turn = remember(judge_all(LOCKED)).turns[0]
+    made = replace(turn, previous=previous, state=state, was_open=previous == "fail")
     assert made.resolves is resolves
-
-
-def replace_verdicts(assessment: Assessment) -> Assessment:
-    return replace(assessment, verdicts=assessment.verdicts[:1])
