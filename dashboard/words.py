@@ -25,7 +25,7 @@ STATES = {
     "not_applicable": "Not applicable",
     "absent": "Resource gone",
 }
-GLYPHS = {"pass": "·", "fail": "✕", "unknown": "?", "not_applicable": "–", "absent": " "}
+GLYPHS = {"pass": "·", "fail": "✕", "unknown": "?", "not_applicable": "–", "absent": "\N{NO-BREAK SPACE}"}
 STANDINGS = {
     "deviating": "Deviations",
     "undetermined": "Not determined",

@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AuditorError as error:
         print(f"auditor: {error}", file=sys.stderr)
         if error.advice():
-            print(f"  {error.advice()}.", file=sys.stderr)
+            print(f"  {error.advice().rstrip('.')}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("auditor: stopped", file=sys.stderr)

@@ -107,12 +107,16 @@ def run_worker(arguments: argparse.Namespace) -> int:
     from auditor.settings import Settings  # noqa: PLC0415
     from auditor.worker.app import make_app  # noqa: PLC0415
     from auditor.worker.app import run_worker as run  # noqa: PLC0415
-    from auditor.worker.tasks import register  # noqa: PLC0415
+    from auditor.worker.tasks import leases, register  # noqa: PLC0415
 
     settings = _apart(Settings())
     telemetry.configure(settings.log_level)
     app = make_app(settings)
-    register(app, lambda: Work(Installation.open(settings), call_pool(settings)))
+    register(
+        app,
+        lambda: Work(Installation.open(settings), call_pool(settings)),
+        lease_for=leases(settings.lease_seconds),
+    )
     return run(app, arguments.queues, processes=arguments.processes)
 
 
@@ -123,13 +127,21 @@ def run_tick(_: argparse.Namespace) -> int:
     from auditor.settings import Settings  # noqa: PLC0415
     from auditor.worker.app import make_app  # noqa: PLC0415
     from auditor.worker.health import pulse_file  # noqa: PLC0415
+    from auditor.worker.tasks import leases  # noqa: PLC0415
     from auditor.worker.tick import Ticker  # noqa: PLC0415
 
     settings = _apart(Settings())
     telemetry.configure(settings.log_level)
     stop = threading.Event()
     with Installation.open(settings) as here, call_pool(settings) as pool:
-        ticker = Ticker(make_app(settings), here.claims, Work(here, pool), here.clock, pulse=pulse_file())
+        ticker = Ticker(
+            make_app(settings),
+            here.claims,
+            Work(here, pool),
+            here.clock,
+            pulse=pulse_file(),
+            lease_for=leases(settings.lease_seconds),
+        )
 
         def leave(*_: object) -> None:
             stop.set()

@@ -8,7 +8,7 @@ from auditor.bootstrap import Installation, Work
 from auditor.domain.errors import ConfigurationError
 from auditor.worker import embedded
 from auditor.worker.app import make_app
-from auditor.worker.tasks import register
+from auditor.worker.tasks import leases, register
 from auditor.worker.tick import Ticker
 from dashboard.wiring import application
 
@@ -36,7 +36,8 @@ def together(
             advice="Another Auditor may be running there; set AUDITOR_PORT and AUDITOR_BASE_URL",
         ) from error
     app = make_app(settings.model_copy(update={"broker_url": None}))  # a broker in memory: everybody is here
-    ticker = Ticker(app, here.claims, work, here.clock)
-    register(app, lambda: work, ring=ticker.ring)
+    lease_for = leases(settings.lease_seconds)
+    ticker = Ticker(app, here.claims, work, here.clock, lease_for=lease_for)
+    register(app, lambda: work, ring=ticker.ring, lease_for=lease_for)
     started(ticker)
     return embedded.run(app, server, ticker, ready)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from uuid import UUID
@@ -29,6 +29,11 @@ log = logger(__name__)
 
 LEASE_FOR: dict[Queue, float] = {"collect": 90.0, "assess": 90.0, "notify": 60.0}
 """Seconds a lease lasts, from being sent and again from being begun; with a killed worker this is how long its work waits."""
+
+
+def leases(seconds: float) -> dict[Queue, float]:
+    """Leases of this length; those of deliveries are never longer than usual, since a person waits for the message."""
+    return {queue: min(seconds, LEASE_FOR[queue]) if queue == "notify" else seconds for queue in QUEUES}
 
 
 class Duties(Protocol):
@@ -71,12 +76,18 @@ class PerProcess(Generic[T]):
         return self._made[pid]
 
 
-def register(app: Celery, duties: Callable[[], Duties], *, ring: Callable[[], None] = lambda: None) -> None:
+def register(
+    app: Celery,
+    duties: Callable[[], Duties],
+    *,
+    ring: Callable[[], None] = lambda: None,
+    lease_for: Mapping[Queue, float] = LEASE_FOR,
+) -> None:
     """Give the application its tasks; ``ring`` is called when one ends, for more may be due then."""
     ours = PerProcess(duties)
 
     def work(queue: Queue, tenant: str, id: str, fence: int, do: Callable[[Duties, Claim], None]) -> None:  # noqa: A002
-        perform(ours(), Claim(UUID(tenant), UUID(id), queue, fence), do)
+        perform(ours(), Claim(UUID(tenant), UUID(id), queue, fence), do, lease_for=lease_for)
         ring()
 
     @app.task(name=task_name("collect"))  # type: ignore[untyped-decorator]  # celery has no types
@@ -104,12 +115,18 @@ def task_name(kind: str) -> str:
     return f"auditor.{kind}"
 
 
-def perform(duties: Duties, claim: Claim, do: Callable[[Duties, Claim], None]) -> None:
+def perform(
+    duties: Duties,
+    claim: Claim,
+    do: Callable[[Duties, Claim], None],
+    *,
+    lease_for: Mapping[Queue, float] = LEASE_FOR,
+) -> None:
     """Do a claim's work while its lease is held on; a claim that somebody else has by now is dropped."""
     about: dict[str, Any] = {"queue": claim.queue, "tenant": str(claim.tenant), "id": str(claim.id)}
     started = time.monotonic()
     try:
-        with _held(duties, claim):
+        with _held(duties, claim, lease_for[claim.queue]):
             do(duties, claim)
     except StaleFenceError:
         log.info("late work dropped", fence=claim.fence, **about)
@@ -120,9 +137,8 @@ def perform(duties: Duties, claim: Claim, do: Callable[[Duties, Claim], None]) -
 
 
 @contextmanager
-def _held(duties: Duties, claim: Claim) -> Iterator[None]:
+def _held(duties: Duties, claim: Claim, lease_for: float) -> Iterator[None]:
     """Renew the lease now, which drops a late message early, and then at each third of it while the work goes on."""
-    lease_for = LEASE_FOR[claim.queue]
     duties.renew(claim, lease_for)
     done = threading.Event()
     give_up_at = time.monotonic() + HARD_LIMIT
@@ -148,13 +164,14 @@ def _held(duties: Duties, claim: Claim) -> Iterator[None]:
 class Sender:
     """Puts claims and canaries on the wire; a message that cannot be put is let go, since the lease brings it back."""
 
-    def __init__(self, app: Celery) -> None:
+    def __init__(self, app: Celery, lease_for: Mapping[Queue, float] = LEASE_FOR) -> None:
         self._app = app
+        self._lease_for = lease_for
 
     def send(self, claim: Claim) -> None:
         """Ring for one claim. The message is worthless once the lease has run out, so it expires with it."""
         args = [str(claim.tenant), str(claim.id), claim.fence]
-        self._put(claim.queue, claim.queue, args, expires=LEASE_FOR[claim.queue])
+        self._put(claim.queue, claim.queue, args, expires=self._lease_for[claim.queue])
 
     def canaries(self) -> None:
         """One canary into each queue."""

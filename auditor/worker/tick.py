@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -32,20 +32,28 @@ def tick(
     now: datetime,
     *,
     room: Callable[[Queue], int] = lambda _queue: AT_ONCE,
+    lease_for: Mapping[Queue, float] = LEASE_FOR,
 ) -> int:
     """Plan due schedules, lease due work of each queue up to its ``room``, send it; gives how many were sent.
 
     A crash between leasing and sending loses nothing: the lease runs out and the row is leased again.
     """
     _guarded("planning failed", duties.plan_due)
-    return sum(_guarded("leasing failed", partial(_ring, claims, send, now, queue, room)) for queue in QUEUES)
+    return sum(
+        _guarded("leasing failed", partial(_ring, claims, send, now, queue, room, lease_for[queue])) for queue in QUEUES
+    )
 
 
 def _ring(
-    claims: Claims, send: Callable[[Claim], None], now: datetime, queue: Queue, room: Callable[[Queue], int]
+    claims: Claims,
+    send: Callable[[Claim], None],
+    now: datetime,
+    queue: Queue,
+    room: Callable[[Queue], int],
+    lease_for: float,
 ) -> int:
     limit = room(queue)
-    leased = claims.lease(queue, now=now, limit=limit, lease_for=LEASE_FOR[queue]) if limit > 0 else ()
+    leased = claims.lease(queue, now=now, limit=limit, lease_for=lease_for) if limit > 0 else ()
     for claim in leased:
         send(claim)
     return len(leased)
@@ -75,6 +83,7 @@ class Ticker:
         *,
         every: float = 1.0,
         pulse: Path | None = None,
+        lease_for: Mapping[Queue, float] = LEASE_FOR,
     ) -> None:
         self._app = app
         self._claims = claims
@@ -82,7 +91,8 @@ class Ticker:
         self._clock = clock
         self._every = every
         self._pulse = pulse
-        self._sender = Sender(app)
+        self._lease_for = lease_for
+        self._sender = Sender(app, lease_for)
         self._bell = threading.Event()
 
     def ring(self) -> None:
@@ -97,7 +107,14 @@ class Ticker:
             if time.monotonic() >= canary_at:
                 self._sender.canaries()
                 canary_at = time.monotonic() + CANARY_EVERY
-            tick(self._claims, self._duties, self._sender.send, self._clock(), room=self._room)
+            tick(
+                self._claims,
+                self._duties,
+                self._sender.send,
+                self._clock(),
+                room=self._room,
+                lease_for=self._lease_for,
+            )
             if self._pulse is not None:
                 self._pulse.touch()
             self._bell.wait(self._every)
