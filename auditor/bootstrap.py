@@ -123,7 +123,7 @@ class Installation:
         """
         from auditor.store import embedded  # noqa: PLC0415  (SQLAlchemy is not for scans)
         from auditor.store.claims import PostgresClaims  # noqa: PLC0415
-        from auditor.store.database import connect  # noqa: PLC0415
+        from auditor.store.database import connect, migrated  # noqa: PLC0415
         from auditor.store.identity import Identities  # noqa: PLC0415
         from auditor.store.objects.local import LocalObjects  # noqa: PLC0415
         from auditor.store.provision import Roles, migrate  # noqa: PLC0415
@@ -137,11 +137,13 @@ class Installation:
             server = embedded.start(settings.home)
             urls = server.urls
             migrate(urls.owner, Roles())
+            app, claims = connect(urls.app), connect(urls.claims, connections=4)
         else:
             urls = _configured(settings)
+            app = migrated(urls.app, setting="AUDITOR_DATABASE_URL")
+            claims = migrated(urls.claims, setting="AUDITOR_CLAIM_DATABASE_URL", connections=4)
         configured = settings.root_key.get_secret_value() if settings.root_key else None
         root = root_key(configured, settings.home)
-        app, claims = connect(urls.app), connect(urls.claims, connections=4)
         objects = LocalObjects(settings.objects_dir, root)
         return cls(
             settings=settings,

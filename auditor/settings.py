@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from auditor.domain.errors import ConfigurationError
 
 
 def _home() -> Path:
@@ -55,3 +57,19 @@ class Settings(BaseSettings):
     def objects_dir(self) -> Path:
         """Where evidence objects lie when they are kept locally."""
         return self.home / "objects"
+
+
+def configured() -> Settings:
+    """The settings of this process, from its environment.
+
+    Raises:
+        ConfigurationError: A variable cannot be understood; the message names it and never its value.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)[0]
+        name = f"AUDITOR_{'_'.join(map(str, wrong['loc'])).upper()}"
+        raise ConfigurationError(
+            f"{name}: {wrong['msg'].lower()}", advice=f"Correct {name}; auditor up --help lists all"
+        ) from None

@@ -45,14 +45,6 @@ class Recorder:
         self._note(PREPARE, operation, {}, region)
         self._caller.prepare(operation, region=region)
 
-    def calls(self) -> Mapping[str, int]:
-        """As the caller behind counts."""
-        return self._caller.calls()
-
-    def action(self, operation: str) -> str:
-        """As the caller behind names it."""
-        return self._caller.action(operation)
-
     def _note(self, kind: str, operation: str, params: Mapping[str, Any], region: str) -> None:
         with self._lock:
             self.questions.append((kind, operation, dict(params), region))

@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HOME = "us-east-1"
 THREADS = 32
 EMPTY_REGIONS = ("us-west-2", "eu-central-1", "ap-southeast-2")
-SMALL = {  # 180 resources in the proportions of the large account
+SMALL: dict[str, Any] = {  # 180 resources in the proportions of the large account
     "buckets": 32, "users": 22, "roles": 11, "policies": 7, "keys": 7, "trails": 2, "instances": 22, "volumes": 16,
     "snapshots": 10, "security_groups": 32, "vpcs": 2, "databases": 10, "database_snapshots": 7,
 }  # fmt: skip
@@ -130,13 +130,11 @@ def _allowed(clients: int, calls: int) -> float:
 
 def _scans(emulator: AwsEmulator, regions: tuple[str, ...], runs: int) -> tuple[Cost, int]:
     """The middle one of some scans as a person would start them, and how many verdicts it gave."""
-    costs = []
     with tempfile.TemporaryDirectory(prefix="bench_") as folder:
         out = Path(folder, "verdicts.ndjson")
         named = [word for region in regions for word in ("--region", region)]
         command = ["auditor.cli", "scan", "aws", *named, "--threads", str(THREADS), "--allow-partial"]
-        for _ in range(runs):
-            costs.append(_measured(emulator, [*command, "--format", "ndjson", "--out", str(out)]))
+        costs = [_measured(emulator, [*command, "--format", "ndjson", "--out", str(out)]) for _ in range(runs)]
         with out.open(encoding="utf-8") as lines:
             return _middle(costs), sum(1 for _ in lines)
 

@@ -62,3 +62,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:  # a file or folder that was named and cannot be used
+        print(f"auditor: {error}", file=sys.stderr)
+        return 2

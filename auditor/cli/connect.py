@@ -33,11 +33,11 @@ PASSWORD = "AUDITOR_PASSWORD"  # noqa: S105  (the variable's name)
 
 def add(commands: Any) -> None:
     """``source``, ``run``, ``user`` and ``webhook``."""
-    source = commands.add_parser("source", help="connect accounts", epilog=EPILOG, **_RAW)
+    source = commands.add_parser("source", help="connect accounts", **_RAW)
     verbs = source.add_subparsers(metavar="VERB", required=True)
-    connect = verbs.add_parser("add", help="connect an account")
+    connect = verbs.add_parser("add", help="connect an account", **_RAW)
     kinds = connect.add_subparsers(metavar="KIND", required=True)
-    aws = kinds.add_parser("aws", help="an AWS account, through the usual credential chain or a role")
+    aws = kinds.add_parser("aws", help="an AWS account, through the usual credential chain or a role", **_RAW)
     _tenant(aws)
     aws.add_argument("--name", help="how pages call it (default: the account id)")
     aws.add_argument("--profile", help="profile of the AWS configuration")
@@ -49,37 +49,37 @@ def add(commands: Any) -> None:
     )
     aws.add_argument("--every", type=float, default=HOURS, metavar="HOURS", help="how often (default: 24)")
     aws.set_defaults(run=run_source_add)
-    listing = verbs.add_parser("list", help="connected accounts")
+    listing = verbs.add_parser("list", help="connected accounts", **_RAW)
     _tenant(listing)
     listing.set_defaults(run=run_source_list)
-    test = verbs.add_parser("test", help="ask who we are there, and whether regions answer")
+    test = verbs.add_parser("test", help="ask who we are there, and whether regions answer", **_RAW)
     _tenant(test)
     test.add_argument("--source", required=True, help="name, account or id")
     test.set_defaults(run=run_source_test)
-    now = commands.add_parser("run", help="look at a source now", epilog=EPILOG, **_RAW)
+    now = commands.add_parser("run", help="look at a source now", **_RAW)
     _tenant(now)
     now.add_argument("--source", required=True, help="name, account or id")
     now.add_argument("--wait", action="store_true", help="until it is over (a worker must be running)")
     now.set_defaults(run=run_now)
-    user = commands.add_parser("user", help="people", epilog=EPILOG, **_RAW)
+    user = commands.add_parser("user", help="people", **_RAW)
     people = user.add_subparsers(metavar="VERB", required=True)
     person = people.add_parser(
-        "add", help=f"somebody who may sign in; the password is asked for, or read from {PASSWORD}"
+        "add", help=f"somebody who may sign in; the password is asked for, or read from {PASSWORD}", **_RAW
     )
     _tenant(person)
     person.add_argument("email")
     person.add_argument("--name", help="(default: the part before the @)")
     person.add_argument("--role", choices=ROLES, default="owner")
     person.set_defaults(run=run_user_add)
-    webhook = commands.add_parser("webhook", help="who is told", epilog=EPILOG, **_RAW)
+    webhook = commands.add_parser("webhook", help="who is told", **_RAW)
     hooks = webhook.add_subparsers(metavar="VERB", required=True)
-    hook = hooks.add_parser("add", help="tell this address when findings open and end; prints the secret once")
+    hook = hooks.add_parser("add", help="tell this address when findings open and end; prints the secret once", **_RAW)
     _tenant(hook)
     hook.add_argument("url")
     hook.set_defaults(run=run_webhook_add)
 
 
-_RAW: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter}
+_RAW: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": EPILOG}
 
 
 def _tenant(parser: argparse.ArgumentParser) -> None:
@@ -88,9 +88,9 @@ def _tenant(parser: argparse.ArgumentParser) -> None:
 
 def _open() -> Installation:
     from auditor.bootstrap import Installation  # noqa: PLC0415  (the command pays for what it uses)
-    from auditor.settings import Settings  # noqa: PLC0415
+    from auditor.settings import configured  # noqa: PLC0415
 
-    return Installation.open(Settings())
+    return Installation.open(configured())
 
 
 def tenant_of(here: Installation, slug: str) -> UUID:

@@ -19,35 +19,36 @@ EPILOG = """examples:
   auditor list controls --format json
   auditor controls test
   auditor controls lint --folder ./our-controls
+  auditor permissions aws > policy.json
 """
 
 
 def add(commands: Any) -> None:
     """``list``, ``controls`` and ``permissions``."""
-    listing = commands.add_parser("list", help="checks, controls, frameworks or resource types", epilog=EPILOG, **_RAW)
+    listing = commands.add_parser("list", help="checks, controls, frameworks or resource types", **_RAW)
     listing.add_argument("what", choices=("checks", "controls", "frameworks", "resource-types"))
     listing.add_argument("--service", help="only checks or types of this service")
     listing.add_argument("--format", choices=("table", "json"), default="table")
     listing.set_defaults(run=run_list)
-    controls = commands.add_parser("controls", help="prove the definitions", epilog=EPILOG, **_RAW)
+    controls = commands.add_parser("controls", help="prove the definitions", **_RAW)
     verbs = controls.add_subparsers(metavar="VERB", required=True)
     for verb, told, function in (
         ("test", "run every example of every check", run_test),
         ("lint", "load everything strictly and say what could mislead", run_lint),
     ):
-        one = verbs.add_parser(verb, help=told)
+        one = verbs.add_parser(verb, help=told, **_RAW)
         one.add_argument("--folder", type=Path, help="definitions of your own (default: those shipped)")
         one.set_defaults(run=function)
-    permissions = commands.add_parser("permissions", help="the least rights that collection needs")
+    permissions = commands.add_parser("permissions", help="the least rights that collection needs", **_RAW)
     kinds = permissions.add_subparsers(metavar="SOURCE", required=True)
-    aws = kinds.add_parser("aws", help="IAM policy as JSON, Terraform or CloudFormation")
+    aws = kinds.add_parser("aws", help="IAM policy as JSON, Terraform or CloudFormation", **_RAW)
     shape = aws.add_mutually_exclusive_group()
     shape.add_argument("--terraform", dest="form", action="store_const", const="terraform", default="json")
     shape.add_argument("--cloudformation", dest="form", action="store_const", const="cloudformation")
     aws.set_defaults(run=run_permissions)
 
 
-_RAW: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter}
+_RAW: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": EPILOG}
 
 
 def _library(folder: Path | None) -> Library:

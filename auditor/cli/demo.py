@@ -26,6 +26,7 @@ from auditor import telemetry
 from auditor.bootstrap import Installation, Work, call_pool, now
 from auditor.cli.connect import add_user
 from auditor.cli.together import together
+from auditor.domain.errors import ConfigurationError
 from auditor.domain.scope import Scope
 from auditor.domain.source import Source, public_id
 from auditor.settings import Settings
@@ -138,6 +139,7 @@ def _live(
 ) -> None:
     """The days one by one: the account changes, the schedule comes due, the workers look."""
     os.environ.update(emulator.environment())
+    print(f"  account   AWS_ENDPOINT_URL={emulator.url}  (emulated; any key pair signs in)", flush=True)
     company.build(emulator, first)
     clock.turn_to(first)
     source = Source(
@@ -206,14 +208,17 @@ def _home() -> Iterator[Path]:
 
 
 def _port(wanted: int | None) -> int:
-    for port in (wanted or 8420, 0):
+    """The port asked for, else the usual one, else any that is free."""
+    for port in (8420, 0) if wanted is None else (wanted,):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
-            except OSError:
-                if wanted:
-                    raise
+            except OSError as error:
+                if port == 0 or wanted is not None:
+                    raise ConfigurationError(
+                        f"port {port} cannot be bound: {error.strerror}", advice="Choose another --port"
+                    ) from error
                 continue
             return int(probe.getsockname()[1])
-    raise RuntimeError("no free port")
+    raise RuntimeError("the last try gives a port or an error")

@@ -31,7 +31,12 @@ examples:
 
 def add(commands: Any) -> None:
     """``scan aws``."""
-    scan = commands.add_parser("scan", help="look once, without a database")
+    scan = commands.add_parser(
+        "scan",
+        help="look once, without a database",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     kinds = scan.add_subparsers(title="sources", metavar="SOURCE", required=True)
     aws = kinds.add_parser(
         "aws",

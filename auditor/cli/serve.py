@@ -19,11 +19,13 @@ EPILOG = """Settings come from the environment:
   AUDITOR_MIGRATE_DATABASE_URL  the same database, as its owner (migrate only)
   AUDITOR_BROKER_URL            Redis, for web, worker and tick as separate processes
   AUDITOR_BASE_URL, AUDITOR_HOST, AUDITOR_PORT, AUDITOR_ROOT_KEY, AUDITOR_EGRESS_ALLOW, AUDITOR_THREADS, AUDITOR_LOG_LEVEL
+  AUDITOR_LEASE_SECONDS         how long the work of a killed worker waits for another (90)
 
 examples:
   auditor up
   auditor migrate && auditor web
   auditor worker --queues collect,assess
+  auditor demo --port 8421
 """
 _RAW: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": EPILOG}
 
@@ -42,7 +44,7 @@ def add(commands: Any) -> None:
     worker.add_argument("--queues", type=_queues, default=QUEUES, help="collect, assess, notify; several by comma")
     worker.add_argument("--processes", type=int, default=os.cpu_count() or 1, metavar="N", help="(default: the cores)")
     worker.set_defaults(run=run_worker)
-    demo = commands.add_parser("demo", help="a seeded company, six weeks of history, and the dashboard on it")
+    demo = commands.add_parser("demo", help="a seeded company, six weeks of history, and the dashboard on it", **_RAW)
     demo.add_argument("--port", type=int, default=None, help="(default: 8420, or a free one if it is taken)")
     demo.add_argument("--days", type=int, default=None, metavar="N", help="fewer days of history")
     demo.add_argument("--exit-when-done", action="store_true", help="leave once the history is there (for tests)")
@@ -62,9 +64,9 @@ def run_up(_: argparse.Namespace) -> int:
     from auditor import telemetry  # noqa: PLC0415  (each process pays for what it runs)
     from auditor.bootstrap import Installation, Work, call_pool  # noqa: PLC0415
     from auditor.cli.together import together  # noqa: PLC0415
-    from auditor.settings import Settings  # noqa: PLC0415
+    from auditor.settings import configured  # noqa: PLC0415
 
-    settings = Settings()
+    settings = configured()
     telemetry.configure(settings.log_level)
     with Installation.open(settings) as here, call_pool(settings) as pool:
 
@@ -81,11 +83,14 @@ def run_web(_: argparse.Namespace) -> int:
 
     from auditor import telemetry  # noqa: PLC0415
     from auditor.bootstrap import Installation  # noqa: PLC0415
-    from auditor.settings import Settings  # noqa: PLC0415
+    from auditor.settings import configured  # noqa: PLC0415
     from dashboard.wiring import application  # noqa: PLC0415
 
-    settings = _apart(Settings())
+    settings = _apart(configured())
     telemetry.configure(settings.log_level)
+
+    with Installation.open(settings):
+        pass  # what is wrong with the settings is said here, once, and not by each forked process
 
     class Web(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         def load_config(self) -> None:
@@ -104,13 +109,15 @@ def run_worker(arguments: argparse.Namespace) -> int:
     """Forked workers on some queues."""
     from auditor import telemetry  # noqa: PLC0415
     from auditor.bootstrap import Installation, Work, call_pool  # noqa: PLC0415
-    from auditor.settings import Settings  # noqa: PLC0415
+    from auditor.settings import configured  # noqa: PLC0415
     from auditor.worker.app import make_app  # noqa: PLC0415
     from auditor.worker.app import run_worker as run  # noqa: PLC0415
     from auditor.worker.tasks import leases, register  # noqa: PLC0415
 
-    settings = _apart(Settings())
+    settings = _apart(configured())
     telemetry.configure(settings.log_level)
+    with Installation.open(settings):
+        pass  # what is wrong with the settings is said here, once, and not by each forked process
     app = make_app(settings)
     register(
         app,
@@ -124,13 +131,13 @@ def run_tick(_: argparse.Namespace) -> int:
     """Plan and lease until told to stop."""
     from auditor import telemetry  # noqa: PLC0415
     from auditor.bootstrap import Installation, Work, call_pool  # noqa: PLC0415
-    from auditor.settings import Settings  # noqa: PLC0415
+    from auditor.settings import configured  # noqa: PLC0415
     from auditor.worker.app import make_app  # noqa: PLC0415
     from auditor.worker.health import pulse_file  # noqa: PLC0415
     from auditor.worker.tasks import leases  # noqa: PLC0415
     from auditor.worker.tick import Ticker  # noqa: PLC0415
 
-    settings = _apart(Settings())
+    settings = _apart(configured())
     telemetry.configure(settings.log_level)
     stop = threading.Event()
     with Installation.open(settings) as here, call_pool(settings) as pool:
@@ -156,10 +163,11 @@ def run_tick(_: argparse.Namespace) -> int:
 def run_migrate(_: argparse.Namespace) -> int:
     """Run the schema's steps as its owner; the embedded database needs no telling."""
     from auditor.bootstrap import Installation, roles_of  # noqa: PLC0415
-    from auditor.settings import Settings  # noqa: PLC0415
+    from auditor.settings import configured  # noqa: PLC0415
+    from auditor.store.database import answering  # noqa: PLC0415
     from auditor.store.provision import migrate  # noqa: PLC0415
 
-    settings = Settings()
+    settings = configured()
     if settings.migrate_database_url is None:
         if not settings.embedded:
             raise ConfigurationError(
@@ -168,17 +176,19 @@ def run_migrate(_: argparse.Namespace) -> int:
         with Installation.open(settings):
             pass
     else:
-        migrate(settings.migrate_database_url.get_secret_value(), roles_of(settings))
+        owner = settings.migrate_database_url.get_secret_value()
+        answering(owner, setting="AUDITOR_MIGRATE_DATABASE_URL", connections=1).close()
+        migrate(owner, roles_of(settings))
     print("the database is at this release")
     return 0
 
 
 def run_stop(_: argparse.Namespace) -> int:
     """Stop the embedded server whoever started it."""
-    from auditor.settings import Settings  # noqa: PLC0415
+    from auditor.settings import configured  # noqa: PLC0415
     from auditor.store import embedded  # noqa: PLC0415
 
-    settings = Settings()
+    settings = configured()
     print("stopped" if embedded.stop(settings.home) else f"no database runs under {settings.home}", file=sys.stderr)
     return 0
 

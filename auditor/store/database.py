@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+from auditor.domain.errors import ConfigurationError
 
 IDLE_FOR_MS = 300_000
 _TENANT = text("SELECT set_config('app.tenant', :tenant, true)")
@@ -61,6 +63,39 @@ class Database:
 def connect(url: str, *, connections: int = 10) -> Database:
     """The database behind a URL, up to ``connections`` of it at a time; nothing is dialled before it is used."""
     return Database(engine(url, connections=connections))
+
+
+def answering(url: str, *, setting: str, connections: int = 10) -> Database:
+    """The database behind a configured URL, asked once: a wrong setting is a sentence at the start, no traceback later.
+
+    Raises:
+        ConfigurationError: It is no URL, or nobody answers there as this role; names the setting.
+    """
+    try:
+        database = connect(url, connections=connections)
+        with database.plain() as connection:
+            connection.exec_driver_sql("SELECT 1")
+    except SQLAlchemyError as error:
+        said = str(getattr(error, "orig", None) or "it is no PostgreSQL URL").splitlines()[0]
+        raise ConfigurationError(
+            f"{setting} cannot be used: {said}",
+            advice="Check role, password, host and database of that URL, and that PostgreSQL runs there",
+        ) from error
+    return database
+
+
+def migrated(url: str, *, setting: str, connections: int = 10) -> Database:
+    """The same, of a database that has our tables.
+
+    Raises:
+        ConfigurationError: It cannot be used, or no migration has run there.
+    """
+    database = answering(url, setting=setting, connections=connections)
+    with database.plain() as connection:
+        if connection.scalar(text("SELECT to_regclass('work') IS NOT NULL")):
+            return database
+    database.close()
+    raise ConfigurationError(f"the database of {setting} has no tables yet", advice="Run: auditor migrate")
 
 
 def engine(url: str, *, connections: int = 10, autocommit: bool = False) -> Engine:

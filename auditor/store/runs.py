@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
+from auditor.domain.control import Library
 from auditor.domain.coverage import Coverage
 from auditor.domain.errors import StaleFenceError, TenancyError
 from auditor.domain.ports import Claim, RunState
@@ -14,6 +17,7 @@ from auditor.domain.source import GLOBAL, JOIN, Unit, unit_id
 from auditor.store import schema
 from auditor.store.coverage import CoverageRows
 from auditor.store.ids import run_id
+from auditor.store.reads.overlay import groups
 
 _PLAN = """
 INSERT INTO run (tenant_id, run_id, source_id, slot, scope_version, state, baseline, started_at, units_left)
@@ -47,11 +51,8 @@ UPDATE run SET finished_at = :now,
         WHERE u.run_id = :run GROUP BY name) AS summed), '{}')
 WHERE run_id = :run
 """
-_ROLL_UP = """
-INSERT INTO daily_rollup (tenant_id, day, source_id, check_id, control_id, state, n)
-SELECT :tenant, :day, :source, check_id, max(control_id), state, count(*) FROM finding
-WHERE source_id = :source AND state <> 'absent' GROUP BY check_id, state
-"""
+NOTHING_ASKED = Library((), ())
+"""Groups need no definition here: a run that just ended is fresh by every rhythm."""
 
 
 class RunRows(CoverageRows):
@@ -185,6 +186,18 @@ class RunRows(CoverageRows):
         day = now.astimezone(UTC).date()
         self._run(_CLOSE_RUN, run=unit.run, now=now)
         self._run("DELETE FROM daily_rollup WHERE day = :day AND source_id = :source", day=day, source=unit.source)
-        self._run(_ROLL_UP, day=day, source=unit.source)
+        self._insert(schema.daily_rollup, self._standing(unit, now))
         self._run(_NEXT_SLOT, source=unit.source, now=now)
         return True
+
+    def _standing(self, unit: Unit, now: datetime) -> list[dict[str, Any]]:
+        """How the source's findings may be shown as the run ends, coverage laid over, by check and state."""
+        counted: Counter[tuple[str, str, str]] = Counter()
+        for group in groups(self._connection, NOTHING_ASKED, now):
+            if group.source == unit.source:
+                counted[group.check, group.control, group.shown] += group.n
+        day = now.astimezone(UTC).date()
+        return [
+            {"day": day.isoformat(), "source_id": unit.source, "check_id": check, "control_id": control, "state": state, "n": n}
+            for (check, control, state), n in counted.items()
+        ]

@@ -226,7 +226,7 @@ finding_span = tenants(
         "valid_from",
         "finding_id",
         postgresql_include=["state", "prev_state"],
-        postgresql_where=sa.text("prev_state IS NOT NULL"),
+        postgresql_where=sa.text("prev_state IS NOT NULL OR state = 'fail'"),
     ),
     sa.Index("finding_span_closed", "tenant_id", "valid_to", postgresql_where=sa.text(f"valid_to < {FOREVER_SQL}")),
 )

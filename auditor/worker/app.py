@@ -6,10 +6,12 @@ So there are no chords, no delays, no retries by the broker and no result backen
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from celery import Celery
+from celery.exceptions import SecurityWarning
 
 from auditor.domain.ports import Queue
 
@@ -25,6 +27,8 @@ PREFIX = "auditor."
 
 def make_app(settings: Settings, *, prefix: str = PREFIX) -> Celery:
     """An application for the configured broker, without tasks yet; ``prefix`` keeps our keys apart on a shared Redis."""
+    # Celery warns root because of pickled messages, which ours refuse; a newcomer would only be frightened.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     broker = "memory://localhost" if settings.broker_url is None else settings.broker_url.get_secret_value()
     app = Celery("auditor", broker=broker, set_as_current=False)
     app.conf.update(_CONFIGURATION, broker_transport_options=_transport(broker, prefix))

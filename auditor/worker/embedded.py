@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import signal
 import threading
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from celery import signals
-from celery.exceptions import SecurityWarning
 from celery.worker import state
 
 from auditor.telemetry import logger
@@ -38,8 +36,6 @@ def run(app: Celery, serve: Server, tick: Ticker, ready: Callable[[], None], *, 
 
     A task that runs then is waited for. A second signal ends the process at once.
     """
-    # Celery warns root because of pickled messages, which ours refuse; a newcomer would only be frightened.
-    warnings.filterwarnings("ignore", category=SecurityWarning)
     stop = threading.Event()
     beside = [
         threading.Thread(target=_serving, args=(serve, stop), name="web", daemon=True),

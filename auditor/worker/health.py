@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from auditor.domain.ports import Queue
-from auditor.settings import Settings
+from auditor.settings import Settings, configured
 from auditor.worker.app import QUEUES, make_app, node_name
 
 STALE_AFTER = 60.0

@@ -395,7 +395,7 @@ CREATE TABLE finding_span (
     CHECK (state IN ('pass', 'fail', 'not_applicable', 'unknown', 'absent'))
 );
 CREATE INDEX finding_span_closed ON finding_span (tenant_id, valid_to) WHERE valid_to < '9999-12-31 00:00:00+00'::timestamptz;
-CREATE INDEX finding_span_drift ON finding_span (tenant_id, valid_from, finding_id) INCLUDE (state, prev_state) WHERE prev_state IS NOT NULL;
+CREATE INDEX finding_span_drift ON finding_span (tenant_id, valid_from, finding_id) INCLUDE (state, prev_state) WHERE prev_state IS NOT NULL OR state = 'fail';
 """
 
 APPEND_ONLY = ("evidence", "scope", "delivery_attempt", "user_action")

@@ -106,6 +106,8 @@ def test_a_listing_denied_later_writes_no_span_for_what_was_known_and_closes_not
     )
     assert [row.state for row in coverage] == ["ok", "denied"]
     assert "s3:ListAllMyBuckets" in coverage[1].detail
+    days = world.rows("SELECT state FROM daily_rollup WHERE check_id = :c ORDER BY day", c=BLOCKED)
+    assert [day.state for day in days] == ["pass", "unknown"], "a day without sight is no day of passing"
     world.next_day()
     world.emulator.clear_faults()
     world.run()
