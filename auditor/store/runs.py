@@ -198,6 +198,13 @@ class RunRows(CoverageRows):
                 counted[group.check, group.control, group.shown] += group.n
         day = now.astimezone(UTC).date()
         return [
-            {"day": day.isoformat(), "source_id": unit.source, "check_id": check, "control_id": control, "state": state, "n": n}
+            {
+                "day": day.isoformat(),
+                "source_id": unit.source,
+                "check_id": check,
+                "control_id": control,
+                "state": state,
+                "n": n,
+            }
             for (check, control, state), n in counted.items()
         ]

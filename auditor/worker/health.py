@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen == ["tick"]:
         alive = tick_is_alive(pulse_file(), now=time.time())
     else:
-        alive = worker_is_alive([queue for queue in QUEUES if queue in chosen], Settings())
+        alive = worker_is_alive([queue for queue in QUEUES if queue in chosen], configured())
     return 0 if alive else 1
 
 

