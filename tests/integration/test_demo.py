@@ -88,13 +88,10 @@ def demo() -> Iterator[Demo]:
     )
     try:
         printed = read_until(process, r"runs in \d+ s", within=120)
-        told = {word: re.search(rf"{word} +(\S+)", printed) for word in ("open", "user", "password")}
-        account = re.search(r"AWS_ENDPOINT_URL=(\S+)", printed)
-        assert all(told.values())
-        assert account
         children = children_of(process.pid)
         assert children
-        yield Demo(process, *(str(found[1]) for found in told.values() if found), account[1])
+        base, user, password = (told(printed, f"{word} +") for word in ("open", "user", "password"))
+        yield Demo(process, base, user, password, told(printed, "AWS_ENDPOINT_URL="))
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 0, "Ctrl-C is no failure"
         until = time.monotonic() + 10
@@ -109,6 +106,12 @@ def demo() -> Iterator[Demo]:
         assert process.stdout is not None
         process.stdout.close()
         shutil.rmtree(folder)
+
+
+def told(printed: str, after: str) -> str:
+    found = re.search(rf"{after}(\S+)", printed)
+    assert found, f"the demo does not say {after.strip()}"
+    return found[1]
 
 
 def children_of(pid: int) -> list[str]:
