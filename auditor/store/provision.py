@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _MIGRATING = 0x61756469746F72
+_PROVISIONING = _MIGRATING + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,8 @@ def _administer(url: str) -> Iterator[Connection]:
     pool = engine(url, connections=1, autocommit=True)
     try:
         with closing(pool.connect()) as connection:
+            # Two processes that start at once would make the same role or database; held until the connection ends.
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _PROVISIONING})
             yield connection
     finally:
         pool.dispose()
