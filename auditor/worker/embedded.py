@@ -53,9 +53,17 @@ def run(app: Celery, serve: Server, tick: Ticker, ready: Callable[[], None], *, 
 
     def on_ready(**_: Any) -> None:
         # Celery's own handlers stand by now: they would leave with 1 after Ctrl-C, and talk about it.
-        signal.signal(signal.SIGINT, _leave)
-        signal.signal(signal.SIGTERM, _leave)
+        signal.signal(signal.SIGINT, leave)
+        signal.signal(signal.SIGTERM, leave)
         ready()
+
+    def leave(_number: int, _frame: Any) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # Not a lease more: what is leased and not begun when we end waits until its lease has run out.
+        stop.set()
+        tick.ring()
+        state.should_stop = 0
 
     signals.worker_ready.connect(on_ready, weak=False)
     before = signal.signal(signal.SIGTERM, _leave_early)
@@ -75,12 +83,6 @@ def run(app: Celery, serve: Server, tick: Ticker, ready: Callable[[], None], *, 
         for thread in beside:
             thread.join(timeout=5)
     return code
-
-
-def _leave(_number: int, _frame: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    state.should_stop = 0
 
 
 def _leave_early(_number: int, _frame: Any) -> None:

@@ -1,53 +1,16 @@
-"""How fast a vendor may be asked: token buckets per account, region and service, in this process or shared by all.
-
-``take`` never refuses and never sleeps: it books the tokens and says how long to wait before using them. Callers that
-ask while others wait are therefore served in the order in which they asked.
-"""
+"""How fast all workers together may ask a vendor: the token buckets of ``collectors.pace``, kept in Redis."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from redis import Redis, RedisError
 
+from auditor.collectors.pace import BURST, RATE, Bucket, LocalBucket
+from auditor.settings import Settings
 from auditor.telemetry import logger
 
 log = logger(__name__)
-
-
-class Bucket(Protocol):
-    """Tokens that flow back at a steady rate."""
-
-    def take(self, key: str, n: float = 1.0) -> float:
-        """Book ``n`` tokens of ``key``; gives the seconds to wait before using them, zero if there were enough."""
-
-
-def rate_key(account: str, region: str, service: str) -> str:
-    """What vendors count by."""
-    return f"{account}/{region}/{service}"
-
-
-class LocalBucket:
-    """Buckets of one process: ``rate`` tokens a second, at most ``burst`` saved up. Safe to share by threads."""
-
-    def __init__(self, rate: float, burst: float, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rate = rate
-        self._burst = burst
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._levels: dict[str, tuple[float, float]] = {}
-
-    def take(self, key: str, n: float = 1.0) -> float:
-        """Book ``n`` tokens; a level below zero is what others have booked already."""
-        with self._lock:
-            now = self._clock()
-            level, at = self._levels.get(key, (self._burst, now))
-            left = min(self._burst, level + max(0.0, now - at) * self._rate) - n
-            self._levels[key] = (left, now)
-            return max(0.0, -left / self._rate)
 
 
 _TAKE = """
@@ -81,3 +44,11 @@ class RedisBucket:
         except RedisError as error:
             log.warning("shared rate limit not reached, counting alone", error=str(error))
             return self._alone.take(key, n)
+
+
+def shared(settings: Settings) -> Bucket:
+    """The buckets of this installation: in Redis where workers stand apart, else of this process."""
+    if settings.broker_url is None:
+        return LocalBucket(RATE, BURST)
+    client = Redis.from_url(settings.broker_url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2)
+    return RedisBucket(client, RATE, BURST)

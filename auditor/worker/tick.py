@@ -118,6 +118,8 @@ class Ticker:
             if self._pulse is not None:
                 self._pulse.touch()
             self._bell.wait(self._every)
+        if self._pulse is not None:
+            self._pulse.unlink(missing_ok=True)
 
     def _room(self, queue: Queue) -> int:
         return AT_ONCE - waiting(self._app, queue)

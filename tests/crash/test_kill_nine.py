@@ -59,13 +59,12 @@ class Books:
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[AwsEmulator]:
-    """An account with something in it that answers slowly enough to be interrupted."""
+    """An account with something in it."""
     with AwsEmulator() as emulator:
         s3, iam = emulator.client("s3"), emulator.client("iam")
         for number in range(6):
             s3.create_bucket(Bucket=f"charts-{number}")
             iam.create_user(UserName=f"importer-{number}")
-        emulator.latency(LATENCY)
         yield emulator
 
 
@@ -93,7 +92,7 @@ def test_the_embedded_process_killed_twice_in_a_run_finishes_it_when_started_aga
         auditor.ok("source", "add", "aws", "--name", "production", *REGIONS)
         books = Books(role_url(f"postgresql://postgres@/auditor?host={home / 'postgres'}"))
         try:
-            interrupted(books, lambda: auditor.start("up"))
+            interrupted(account, books, lambda: auditor.start("up"))
             last = auditor.start("up")
             eventually(books.over, told=last.said)
             reconciles(books)
@@ -104,7 +103,18 @@ def test_the_embedded_process_killed_twice_in_a_run_finishes_it_when_started_aga
         assert processes_over(home)
         assert auditor.run("stop").code == 0
         assert not processes_over(home)
-        assert "no database runs" in auditor.run("stop").err
+
+
+def test_a_first_start_killed_while_it_makes_the_database_is_begun_anew_by_two_at_once(
+    home: Path, tmp_path: Path
+) -> None:
+    with commands(tmp_path, AUDITOR_HOME=str(home), AUDITOR_PASSWORD=PASSWORD) as auditor:
+        victim = auditor.start("user", "add", "ana@example.org")
+        eventually((home / "postgres" / "PG_VERSION").exists, every=0.005, told=victim.said)
+        victim.kill_nine()
+        two = [auditor.start("user", "add", f"{name}@example.org") for name in ("ana", "bob")]
+        assert [one.process.wait(60) for one in two] == [0, 0], "".join(one.said() for one in two)
+    assert not processes_over(home)
 
 
 @pytest.fixture
@@ -144,14 +154,14 @@ def test_workers_killed_in_a_run_leave_it_to_the_next_and_every_process_ends_whe
         auditor.ok("migrate", AUDITOR_MIGRATE_DATABASE_URL=empty.owner_url)
         books = Books(empty.admin_url)
         try:
-            web, tick = auditor.start("web"), auditor.start("tick")
+            web, tick = auditor.start("web"), auditor.start("tick", TMPDIR=str(tmp_path))
             auditor.ok("user", "add", "ana@example.org")
             auditor.ok("source", "add", "aws", "--name", "production", *REGIONS)
 
             def worker() -> Running:
                 return auditor.start("worker", "--queues", "collect,assess,notify", "--processes", "2")
 
-            interrupted(books, worker)
+            interrupted(account, books, worker)
             last = worker()
             eventually(books.over, told=last.said)
             reconciles(books)
@@ -165,11 +175,13 @@ def test_workers_killed_in_a_run_leave_it_to_the_next_and_every_process_ends_whe
             books.close()
 
 
-def interrupted(books: Books, start: Callable[[], Running]) -> None:
+def interrupted(account: AwsEmulator, books: Books, start: Callable[[], Running]) -> None:
     """Kill once while places are being looked at, and once when one is done and the run is not."""
+    account.latency(LATENCY)
     for moment in ("leased", "done"):
         kill_when(books, start(), moment)
         assert not books.over(), f"the run was over before it could be interrupted: {moment}"
+    account.latency(0)
 
 
 def kill_when(books: Books, victim: Running, moment: str) -> None:

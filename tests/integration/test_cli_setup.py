@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import shutil
 import subprocess
@@ -80,6 +81,26 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[First]:
         yield made
 
 
+class Here:
+    """The same commands inside this process, for what needs no process of its own."""
+
+    def __init__(self, first: First, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        for name, value in first.auditor.environment.items():
+            if name.startswith(("AUDITOR_", "AWS_")):
+                monkeypatch.setenv(name, value)
+
+    def run(self, *words: str) -> Outcome:
+        code = main(words)
+        shown = self._capsys.readouterr()
+        return Outcome(code, shown.out, shown.err)
+
+
+@pytest.fixture
+def inside(here: First, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+    return Here(here, monkeypatch, capsys)
+
+
 def refused(outcome: Outcome, *words: str) -> None:
     """A sentence and advice, exit code 2, no traceback."""
     assert outcome.code == 2, outcome
@@ -99,16 +120,16 @@ def test_who_was_added_while_it_runs_may_sign_in_and_the_server_stays(here: Firs
 
 
 @pytest.mark.parametrize("password", ["", "short"])
-def test_a_password_too_short_is_refused_with_what_to_set(here: First, password: str) -> None:
-    refused(
-        here.auditor.run("user", "add", "bob@example.org", AUDITOR_PASSWORD=password),
-        "at least 12 characters",
-        "AUDITOR_PASSWORD",
-    )
+def test_a_password_too_short_is_refused_with_what_to_set(
+    inside: Here, monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    monkeypatch.setenv("AUDITOR_PASSWORD", password)
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    refused(inside.run("user", "add", "bob@example.org"), "at least 12 characters", "AUDITOR_PASSWORD")
 
 
-def test_a_connected_account_is_listed_as_no_real_one_and_answers(here: First) -> None:
-    (line,) = here.auditor.ok("source", "list").splitlines()
+def test_a_connected_account_answers_and_is_listed_as_no_real_one(here: First, inside: Here) -> None:
+    (line,) = inside.run("source", "list").out.splitlines()
     assert line.startswith("production")
     assert ACCOUNT in line
     assert "1 regions" in line
@@ -118,10 +139,11 @@ def test_a_connected_account_is_listed_as_no_real_one_and_answers(here: First) -
     assert "eu-central-1" in tested
 
 
-def test_a_source_is_connected_once_and_found_by_its_name_alone(here: First) -> None:
-    refused(here.auditor.run("source", "add", "aws"), ACCOUNT, "already")
-    refused(here.auditor.run("source", "test", "--source", "staging"), "staging", "There are: production")
-    refused(here.auditor.run("run", "--tenant", "acme", "--source", "production"), "acme", "auditor user add")
+def test_a_source_is_connected_once_and_found_by_its_name_alone(here: First, inside: Here) -> None:
+    refused(inside.run("source", "add", "aws"), ACCOUNT, "already")
+    refused(inside.run("source", "test", "--source", "staging"), "staging", "There are: production")
+    refused(inside.run("run", "--tenant", "acme", "--source", "production"), "acme", "auditor user add")
+    assert here.still_up()
 
 
 def test_a_run_that_is_waited_for_ends_with_its_counts(here: First) -> None:
@@ -134,9 +156,9 @@ def test_a_run_that_is_waited_for_ends_with_its_counts(here: First) -> None:
     assert counts["fail"] > 0
 
 
-def test_a_webhook_into_a_private_network_needs_the_operators_word(here: First) -> None:
+def test_a_webhook_into_a_private_network_needs_the_operators_word(here: First, inside: Here) -> None:
     url = "http://127.0.0.1:9/hook"
-    refused(here.auditor.run("webhook", "add", url), "127.0.0.1", "AUDITOR_EGRESS_ALLOW")
+    refused(inside.run("webhook", "add", url), "127.0.0.1", "AUDITOR_EGRESS_ALLOW")
     allowed = here.auditor.ok("webhook", "add", url, AUDITOR_EGRESS_ALLOW="127.0.0.0/8")
     assert allowed.startswith("secret: whsec_")
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+import boto3
 import pytest
 from redis import Redis
 
-from auditor.worker.limits import Bucket, LocalBucket, RedisBucket, rate_key
+from auditor.collectors.pace import Bucket, LocalBucket, rate_key
+from auditor.worker.limits import RedisBucket
 from tests.fixtures.redis_server import RedisServer, free_port, redis_server
 
 __all__ = ["redis_server"]
@@ -78,3 +80,27 @@ def test_without_redis_each_process_counts_for_itself() -> None:
     assert bucket.take(KEY) == 0.0
     assert bucket.take(KEY) > 5
     client.close()
+
+
+def test_the_door_to_aws_waits_for_its_turn_before_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    from auditor.collectors.aws import _client
+
+    class Booked:
+        def __init__(self) -> None:
+            self.keys: list[str] = []
+
+        def take(self, key: str, n: float = 1.0) -> float:
+            self.keys.append(key)
+            return 0.5
+
+    slept: list[float] = []
+    monkeypatch.setattr(_client.time, "sleep", slept.append)
+    bucket = Booked()
+    caller = _client.AwsCaller(
+        boto3.session.Session(), account="123456789012", identity="arn:aws:iam::123456789012:user/x",
+        endpoint_url=None, threads=1, bucket=bucket,
+    )  # fmt: skip
+    caller._before("eu-central-1")(None, event_name="before-send.ec2.DescribeVpcs")
+    assert bucket.keys == ["123456789012/eu-central-1/ec2"]
+    assert slept == [0.5]
+    assert caller.calls() == {"ec2:DescribeVpcs": 1}

@@ -27,6 +27,7 @@ import botocore.session
 from botocore.credentials import RefreshableCredentials
 
 from auditor.collectors.aws._actions import action_of
+from auditor.collectors.pace import BURST, RATE, Bucket, LocalBucket, rate_key
 from auditor.domain.errors import CollectionError, WrongAccountError
 from auditor.domain.ports import CallFailed, FailureKind
 
@@ -59,9 +60,17 @@ class AwsCaller:
     """One AWS account, asked as one identity. Satisfies ``domain.ports.Caller``; make it with ``connect``."""
 
     def __init__(
-        self, session: boto3.session.Session, *, account: str, identity: str, endpoint_url: str | None, threads: int
+        self,
+        session: boto3.session.Session,
+        *,
+        account: str,
+        identity: str,
+        endpoint_url: str | None,
+        threads: int,
+        bucket: Bucket,
     ) -> None:
         self._session = session
+        self._bucket = bucket
         self._endpoint_url = endpoint_url
         self._config = botocore.config.Config(
             retries={"mode": "standard", "total_max_attempts": 3},
@@ -121,17 +130,25 @@ class AwsCaller:
                 client = self._session.client(
                     service, region_name=region, endpoint_url=self._endpoint_url, config=self._config
                 )
-                client.meta.events.register("before-send", self._count)
+                client.meta.events.register("before-send", self._before(region))
                 if service == "s3control":
                     client.meta.events.register("before-sign.s3-control", _without_account_label)
                 self._clients[service, region] = client
             return client
 
-    def _count(self, request: Any, event_name: str, **_: Any) -> None:
-        del request
-        service, operation = event_name.split(".", 2)[1:]
-        with self._lock:
-            self._calls[f"{service}:{operation}"] += 1
+    def _before(self, region: str) -> Callable[..., None]:
+        """What happens before each request, retries included: it waits for its turn and is counted."""
+
+        def before(request: Any, event_name: str, **_: Any) -> None:
+            del request
+            service, operation = event_name.split(".", 2)[1:]
+            wait = self._bucket.take(rate_key(self.account, region, service))
+            if wait > 0:
+                time.sleep(wait)
+            with self._lock:
+                self._calls[f"{service}:{operation}"] += 1
+
+        return before
 
 
 def connect(
@@ -142,6 +159,7 @@ def connect(
     endpoint_url: str | None = None,
     expected_account: str | None = None,
     threads: int = 16,
+    bucket: Bucket | None = None,
 ) -> AwsCaller:
     """The account behind these credentials, asserted against STS before anything can be asked.
 
@@ -166,7 +184,14 @@ def connect(
             f"the credentials answer for account {who['Account']}, the source is {expected_account}",
             advice="Give the role ARN of the right account, or connect this account as a source of its own",
         )
-    return AwsCaller(session, account=who["Account"], identity=who["Arn"], endpoint_url=endpoint_url, threads=threads)
+    return AwsCaller(
+        session,
+        account=who["Account"],
+        identity=who["Arn"],
+        endpoint_url=endpoint_url,
+        threads=threads,
+        bucket=bucket or LocalBucket(RATE, BURST),
+    )
 
 
 def translate(error: Exception, action: str) -> CallFailed:
