@@ -29,10 +29,10 @@ from auditor.pipeline.notify import notify
 from auditor.pipeline.plan import places, select
 from auditor.pipeline.scan import Scan, scan
 from auditor.pipeline.units import Workshop
-from auditor.settings import Settings
 
 if TYPE_CHECKING:
     from auditor.collectors.aws._client import AwsCaller
+    from auditor.settings import Settings
     from auditor.store.claims import PostgresClaims
     from auditor.store.database import Database
     from auditor.store.embedded import EmbeddedDatabase, Urls

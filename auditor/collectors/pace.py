@@ -15,6 +15,8 @@ RATE = 100.0
 BURST = 1000.0
 """Requests a second, and saved up, per account, region and service: a scan in a quiet account never waits, and a large one
 leaves the vendor's own limits to those who work there."""
+COST = {"s3": 0.25}
+"""What a request takes out, by service, where it is not one: S3 answers about its buckets far more often than others do."""
 
 
 class Bucket(Protocol):

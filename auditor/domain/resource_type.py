@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from auditor.domain.reading import Readings, Unseen
 
 PlaceKind: TypeAlias = Literal["account", "region"]
 Items: TypeAlias = str | Callable[[Mapping[str, Any]], Iterable[Mapping[str, Any]]]
+T = TypeVar("T")
 TEMPLATE = re.compile(r"\{(\w+)\}")
 
 
@@ -158,6 +159,14 @@ class Population:
 
     members: tuple[Member, ...]
     unseen: str | None = None
+    _made: dict[Callable[[Population], Any], Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def once(self, function: Callable[[Population], T]) -> T:
+        """What a pure function makes of the whole population, worked out for the first who asks: n members, not n²."""
+        if function not in self._made:
+            self._made[function] = function(self)
+        made: T = self._made[function]
+        return made
 
     def documents(self) -> tuple[Any, ...]:
         """The documents, closed by an ``Unseen`` where more may exist: expressions know what that means."""
@@ -166,10 +175,12 @@ class Population:
 
     def find(self, id: str) -> Member | Unseen | None:  # noqa: A002  (the word people use)
         """The member of that id; ``None`` only if the listing was complete."""
-        for member in self.members:
-            if member.id == id:
-                return member
-        return None if self.unseen is None else Unseen(self.unseen)
+        found = self.once(_by_id).get(id)
+        return found if found is not None or self.unseen is None else Unseen(self.unseen)
+
+
+def _by_id(population: Population) -> dict[str, Member]:
+    return {member.id: member for member in population.members}
 
 
 @dataclass(frozen=True, slots=True)

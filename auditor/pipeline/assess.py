@@ -128,7 +128,10 @@ class _Joiner:
         places: Sequence[str],
         as_of: datetime,
     ) -> None:
-        self._described = tuple(described)
+        self._described: dict[str, list[Described]] = {}
+        for seen in described:
+            self._described.setdefault(seen.kind.name, []).append(seen)
+        self._populations: dict[tuple[str, str | None], Population] = {}
         self._looks = {(look.resource_type, look.place): look for look in coverage}
         self._account = account
         self._regions = tuple(place for place in places if place != GLOBAL)
@@ -137,7 +140,7 @@ class _Joiner:
     def build(self, kind: DerivedType) -> tuple[list[Described], list[Coverage]]:
         if isinstance(kind.over, ResourceType):
             over = kind.over
-            members = [seen for seen in self._described if seen.kind is over]
+            members = self._described.get(over.name, ())
             built = [self._one(kind, seen.native_id, seen.region, seen.place, seen) for seen in members]
             reach = [
                 replace(look, resource_type=kind.name) for (name, _), look in self._looks.items() if name == over.name
@@ -162,10 +165,16 @@ class _Joiner:
         return Described(kind, native_id, region, place, document, told, taken, evidence, observed)
 
     def _population(self, kind: ResourceType, within: str | None) -> Population:
+        key = (kind.name, within)
+        if key not in self._populations:
+            self._populations[key] = self._gathered(kind, within)
+        return self._populations[key]
+
+    def _gathered(self, kind: ResourceType, within: str | None) -> Population:
         members = tuple(
             Member(seen.native_id, seen.region, seen.document)
-            for seen in self._described
-            if seen.kind is kind and (within is None or seen.place in {within, GLOBAL})
+            for seen in self._described.get(kind.name, ())
+            if within is None or seen.place in {within, GLOBAL}
         )
         regions = (GLOBAL,) if kind.place == "account" else self._regions if within is None else (within,)
         looks = [(region, self._looks.get((kind.name, region))) for region in regions]

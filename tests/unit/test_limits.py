@@ -94,7 +94,7 @@ def test_the_door_to_aws_waits_for_its_turn_before_each_request(monkeypatch: pyt
             return 0.5
 
     slept: list[float] = []
-    monkeypatch.setattr(_client.time, "sleep", slept.append)
+    monkeypatch.setattr("auditor.collectors.aws._client.time.sleep", slept.append)
     bucket = Booked()
     caller = _client.AwsCaller(
         boto3.session.Session(), account="123456789012", identity="arn:aws:iam::123456789012:user/x",

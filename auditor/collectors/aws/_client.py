@@ -27,7 +27,7 @@ import botocore.session
 from botocore.credentials import RefreshableCredentials
 
 from auditor.collectors.aws._actions import action_of
-from auditor.collectors.pace import BURST, RATE, Bucket, LocalBucket, rate_key
+from auditor.collectors.pace import BURST, COST, RATE, Bucket, LocalBucket, rate_key
 from auditor.domain.errors import CollectionError, WrongAccountError
 from auditor.domain.ports import CallFailed, FailureKind
 
@@ -142,7 +142,7 @@ class AwsCaller:
         def before(request: Any, event_name: str, **_: Any) -> None:
             del request
             service, operation = event_name.split(".", 2)[1:]
-            wait = self._bucket.take(rate_key(self.account, region, service))
+            wait = self._bucket.take(rate_key(self.account, region, service), COST.get(service, 1.0))
             if wait > 0:
                 time.sleep(wait)
             with self._lock:

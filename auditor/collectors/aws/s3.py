@@ -10,7 +10,7 @@ from auditor.collectors.aws._listed import listed
 from auditor.collectors.aws.s3_account import ACCOUNT_BLOCK, BLOCK_FLAGS, Block, block_of
 from auditor.domain.policy import requires_tls, statements_of
 from auditor.domain.reading import Reading, Readings, Seen, Unseen
-from auditor.domain.resource_type import Listing, Read, ResourceType
+from auditor.domain.resource_type import Listing, Population, Read, ResourceType
 
 STRANGERS = (
     "http://acs.amazonaws.com/groups/global/AllUsers",
@@ -174,9 +174,25 @@ def describe_bucket(seen: Readings) -> Bucket:
 
 def either(*readings: Reading[bool]) -> Reading[bool]:
     """Whether one of them holds; what could not be seen counts only if no other decides."""
-    if any(reading == Seen(True) for reading in readings):  # noqa: FBT003  (a value that was seen)
-        return Seen(value=True)
-    return next((reading for reading in readings if isinstance(reading, Unseen)), Seen(value=False))
+    hidden: Unseen | None = None
+    for reading in readings:
+        if isinstance(reading, Unseen):
+            hidden = hidden or reading
+        elif reading.value:
+            return Seen(value=True)
+    return hidden or Seen(value=False)
+
+
+def takes_logs_of(name: str, everyone: Population) -> Reading[bool]:
+    """Whether server access logs of one of these buckets go to the bucket of that name."""
+    targets, hidden = everyone.once(_log_targets)
+    return Seen(value=True) if name in targets else hidden or Seen(value=False)
+
+
+def _log_targets(everyone: Population) -> tuple[frozenset[str | None], Unseen | None]:
+    targets = [one if isinstance(one, Unseen) else one.log_target for one in everyone.documents()]
+    hidden = next((target for target in targets if isinstance(target, Unseen)), None)
+    return frozenset(target.value for target in targets if isinstance(target, Seen)), hidden
 
 
 def _region(named: Reading[Any]) -> Reading[str]:

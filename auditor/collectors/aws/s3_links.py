@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from auditor.collectors.aws.s3 import Bucket, Replica, Tag, bucket, either
+from auditor.collectors.aws.s3 import Bucket, Replica, Tag, bucket, either, takes_logs_of
 from auditor.domain.reading import Reading, Seen, Unseen, both
 from auditor.domain.resource_type import DerivedType, Joined, Member, Population
 
@@ -40,16 +40,10 @@ def describe_bucket_links(joined: Joined) -> BucketLinks:
     return BucketLinks(
         name=here.name,
         algorithm=here.algorithm,
-        takes_access_logs=_takes_logs(here.name, everyone),
+        takes_access_logs=takes_logs_of(here.name, everyone),
         replicated_elsewhere=_replicated(here, everyone, joined.account),
         tags=here.tags,
     )
-
-
-def _takes_logs(name: str, everyone: Population) -> Reading[bool]:
-    more = () if everyone.unseen is None else (Unseen(everyone.unseen),)
-    others: list[Bucket] = [member.document for member in everyone.members]
-    return either(*(one.log_target.map(lambda target: target == name) for one in others), *more)
 
 
 def _replicated(here: Bucket, everyone: Population, account: str) -> Reading[bool]:

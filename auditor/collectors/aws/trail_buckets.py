@@ -11,7 +11,7 @@ from typing import TypeAlias, TypeVar, assert_never
 
 from auditor.collectors.aws.cloudtrail import Trail, organization_trail, trail, trails_of
 from auditor.collectors.aws.cloudtrail_selectors import READ, WRITE, ObjectSelector, records_below, records_every_bucket
-from auditor.collectors.aws.s3 import Bucket, bucket, either
+from auditor.collectors.aws.s3 import Bucket, bucket, either, takes_logs_of
 from auditor.domain.reading import Reading, Seen, Unseen
 from auditor.domain.resource_type import DerivedType, Joined, Member
 
@@ -86,7 +86,7 @@ def describe_watched_bucket(joined: Joined) -> WatchedBucket:
         name=own.name,
         logged_elsewhere=_logged_elsewhere(own),
         recorded=every(_recorded(member, trails, READ), _recorded(member, trails, WRITE)),
-        is_log_target=either(*(_same(one, lambda found: found.log_target, name) for one in _buckets(joined))),
+        is_log_target=takes_logs_of(own.name, joined.of(bucket)),
         takes_trail_logs=either(*(_same(one, lambda found: found.bucket, name) for one in trails)),
         lock_mode=own.object_lock.map(lambda lock: None if lock is None else lock.mode),
         locked_days=own.object_lock.map(lambda lock: (lock and lock.days) or 0),
