@@ -64,7 +64,7 @@ class Chart:
 
     @property
     def base(self) -> int:
-        """Where zero is."""
+        """Where the axis lies."""
         return self.height - BOTTOM
 
 
@@ -81,8 +81,11 @@ def chart(
     def x(day: date) -> float:
         return round(LEFT + (right - LEFT) * (day - first).days / length, 1)
 
+    floor = _floor(days)
+    per_percent = (height - BOTTOM - TOP) / (100 - floor)
+
     def y(share: float) -> float:
-        return round(TOP + (height - BOTTOM - TOP) * (100 - share) / 100, 1)
+        return round(TOP + per_percent * (100 - share), 1)
 
     lines, words = [], []
     for position, (framework, name) in enumerate(names.items()):
@@ -105,9 +108,15 @@ def chart(
         )
         words.append(f"{name} went from {points[0][1]} to {points[-1][1]} percent.")
     step = (right - LEFT) / length
-    bands = tuple(_band(x(one.day), y(unseen), step, right, height) for one in days if (unseen := _unseen(one)) > 0)
+    bands = tuple(
+        _band(x(one.day), y(floor + min(unseen, 100 - floor)), step, right, height)
+        for one in days
+        if (unseen := _unseen(one)) > 0
+    )
     most = max((_unseen(one) for one in days), default=0)
     words.append(f"At most {most:.0f} percent were unknown on one day." if most else "Nothing was unknown.")
+    if floor:
+        words.append(f"The axis starts at {floor} percent.")
     return Chart(
         width=width,
         height=height,
@@ -115,10 +124,17 @@ def chart(
         lines=_apart(lines),
         bands=bands,
         ticks_x=tuple(Tick(x(day), f"{day.day} {MONTHS[day.month - 1]}") for day in _weeks(first, until, width)),
-        ticks_y=tuple(Tick(y(share), f"{share}%") for share in (0, 25, 50, 75, 100)),
+        ticks_y=tuple(Tick(y(share), f"{share}%") for share in range(floor, 101, 10 if floor else 25)),
         title=f"Share of primary core verdicts that pass, last {(until - first).days + 1} days",
         description=" ".join(words),
     )
+
+
+def _floor(days: Sequence[Day]) -> int:
+    """Where the axis starts: above zero only where nothing would be cut off, so that small turns can be seen."""
+    shares = [share for day in days for tally in day.by_framework.values() if (share := tally.share) is not None]
+    lowest = min(shares, default=0)
+    return 0 if lowest < 60 else (lowest - 10) // 10 * 10
 
 
 def _band(middle: float, top: float, step: float, right: int, height: int) -> Band:
