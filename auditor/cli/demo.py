@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -26,13 +26,14 @@ from auditor import telemetry
 from auditor.bootstrap import Installation, Work, call_pool, now
 from auditor.cli.connect import add_user
 from auditor.cli.together import together
-from auditor.domain.errors import ConfigurationError
+from auditor.domain.errors import ConfigurationError, TenancyError
 from auditor.domain.scope import Scope
 from auditor.domain.source import Source, public_id
 from auditor.settings import Settings
 from auditor.simulators import company, company_story
 from auditor.simulators.aws import ACCOUNT, AwsEmulator
 from auditor.simulators.receiver import Receiver
+from auditor.store.ids import run_id
 from auditor.trust.passwords import Passwords
 from auditor.worker.tick import Ticker
 
@@ -151,21 +152,20 @@ def _live(
         emulator.set_clock(clock())
         for event in company_story.events_on(day):
             event.act(emulator)
-        with here.open_tenant(tenant) as books:
-            if day == 0:
-                every = DAY.total_seconds()
-                books.add_source(source, Scope(), regions=company.REGIONS, every=every, now=clock())
-            run = books.plan(source.id, slot=at, now=clock(), regions=company.REGIONS)
+        if day == 0:
+            with here.open_tenant(tenant) as books:
+                books.add_source(source, Scope(), regions=company.REGIONS, every=DAY.total_seconds(), now=first)
         ticker.ring()
-        _finished(here, tenant, run)
+        _finished(here, tenant, run_id(tenant, source.id, at))
         _progress(day, length)
     clock.let_go()
     emulator.set_clock(None)
 
 
 def _finished(here: Installation, tenant: UUID, run: UUID) -> None:
+    """Wait for the run that the schedule plans for the day, to its end."""
     while True:
-        with here.open_tenant(tenant) as books:
+        with here.open_tenant(tenant) as books, suppress(TenancyError):  # not planned yet
             if books.run(run).state != "running":
                 return
         time.sleep(0.05)

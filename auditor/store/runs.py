@@ -121,6 +121,9 @@ class RunRows(CoverageRows):
         row = self._one(_UNIT, queue=claim.queue, id=claim.id, fence=claim.fence)
         if row is None:
             raise StaleFenceError(f"unit {claim.id} is no longer held under fence {claim.fence}")
+        if claim.queue == "assess":
+            # Two runs over one source may overlap: what one tracks, the other must see before it compares.
+            self._lock("track", str(row.source_id), row.place)
         self._run(
             "UPDATE unit SET state = 'leased', fence = :fence, attempts = :attempts WHERE unit_id = :id",
             id=claim.id,

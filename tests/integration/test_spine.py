@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -227,6 +228,25 @@ def test_a_worker_that_lost_its_lease_is_refused_and_nothing_is_doubled(world: S
             world.work.collect(claim)
     twice = Counter((row.check_id, row.resource_id) for row in world.rows("SELECT check_id, resource_id FROM finding"))
     assert set(twice.values()) == {1}
+
+
+def test_two_runs_over_one_source_at_once_track_one_after_the_other(world: Spine) -> None:
+    charts = bucket(world, "charts")
+    world.run()
+    block(world, "charts", on=False)
+    world.clock.forward(timedelta(hours=1))
+    runs = [world.plan(), world.plan()]
+    with ThreadPoolExecutor(8) as pool:
+        while any(world.state(run).state == "running" for run in runs):
+            collecting = [pool.submit(world.work.collect, claim) for claim in world.lease("collect")]
+            for done in collecting:
+                done.result()
+            assessing = [pool.submit(world.work.assess, claim) for claim in world.lease("assess")]
+            for done in assessing:
+                done.result()
+    assert [span.state for span in world.spans(BLOCKED, charts)] == ["pass", "fail"]
+    opened = [event for event in world.outbox() if event == ("finding.opened", BLOCKED, charts)]
+    assert len(opened) == 1
 
 
 def test_a_place_that_cannot_be_looked_at_is_given_up_and_the_gap_is_seen(world: Spine) -> None:
