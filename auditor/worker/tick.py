@@ -29,7 +29,7 @@ def tick(
     claims: Claims,
     duties: Duties,
     send: Callable[[Claim], None],
-    now: datetime,
+    clock: Clock,
     *,
     room: Callable[[Queue], int] = lambda _queue: AT_ONCE,
     lease_for: Mapping[Queue, float] = LEASE_FOR,
@@ -39,6 +39,9 @@ def tick(
     A crash between leasing and sending loses nothing: the lease runs out and the row is leased again.
     """
     _guarded("planning failed", duties.plan_due)
+    now = (
+        clock()
+    )  # read after planning, or what was just planned would be due a moment later and wait for the next tick
     return sum(
         _guarded("leasing failed", partial(_ring, claims, send, now, queue, room, lease_for[queue])) for queue in QUEUES
     )
@@ -111,7 +114,7 @@ class Ticker:
                 self._claims,
                 self._duties,
                 self._sender.send,
-                self._clock(),
+                self._clock,
                 room=self._room,
                 lease_for=self._lease_for,
             )

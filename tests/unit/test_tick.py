@@ -67,7 +67,7 @@ class Work:
 
 def sent_by(work: Work, room: Callable[[Queue], int] = lambda _queue: 7) -> list[str]:
     sent: list[str] = []
-    assert tick(work, work, lambda claim: sent.append(claim.queue), NOW, room=room) == len(sent)
+    assert tick(work, work, lambda claim: sent.append(claim.queue), lambda: NOW, room=room) == len(sent)
     return sent
 
 
@@ -181,3 +181,22 @@ def test_in_memory_the_broker_is_polled_fast_enough() -> None:
     conf = make_app(Settings()).conf
     assert conf.broker_url.startswith("memory://")
     assert conf.broker_transport_options == {"polling_interval": 0.05}
+
+
+def test_what_was_just_planned_is_leased_in_the_same_tick() -> None:
+    moments = iter([NOW.replace(minute=minute) for minute in (1, 2)])
+    planned: list[datetime] = []
+    leased_at: list[datetime] = []
+
+    class Planner(Work):
+        def plan_due(self) -> int:
+            planned.append(next(moments))
+            return 1
+
+        def lease(self, queue: Queue, *, now: datetime, limit: int, lease_for: float) -> tuple[Claim, ...]:
+            leased_at.append(now)
+            return ()
+
+    planner = Planner()
+    tick(planner, planner, lambda _claim: None, lambda: next(moments))
+    assert min(leased_at) > planned[0]
