@@ -117,8 +117,10 @@ class Installation:
     server: EmbeddedDatabase | None
 
     @classmethod
-    def open(cls, settings: Settings, *, clock: Clock = now) -> Self:
+    def open(cls, settings: Settings, *, clock: Clock = now, services: Sequence[str] = ()) -> Self:
         """Start or reach the database, bring an embedded one's schema up to date, and open the rest.
+
+        ``services`` narrows what is asked, for an installation that looks at a few of them only.
 
         Raises:
             ConfigurationError: A setting is missing or cannot work; its advice names the setting.
@@ -149,7 +151,7 @@ class Installation:
         objects = LocalObjects(settings.objects_dir, root)
         return cls(
             settings=settings,
-            library=shipped(),
+            library=shipped().only(services) if services else shipped(),
             clock=clock,
             urls=urls,
             store=PostgresStore(app, objects),

@@ -88,7 +88,7 @@ def demo(*, port: int | None, days: int | None, exit_when_done: bool) -> int:
             egress_allow="127.0.0.0/8",
             secure_cookies=False,
         ).model_copy(update={"database_url": None, "broker_url": None, "claim_database_url": None})
-        with Installation.open(settings, clock=clock) as here, call_pool(settings) as pool:
+        with Installation.open(settings, clock=clock, services=company.SERVICES) as here, call_pool(settings) as pool:
             tenant = add_user(
                 here,
                 slug=SLUG,
@@ -121,6 +121,7 @@ def demo(*, port: int | None, days: int | None, exit_when_done: bool) -> int:
 
             def ready() -> None:
                 print(f"\n  {company.NAME}, a demo (simulated account {ACCOUNT})\n", flush=True)
+                print(f"  looks at  {', '.join(company.SERVICES)}", flush=True)
                 print(f"  open      {settings.base_url}\n  user      {OFFICER}\n  password  {password}", flush=True)
                 print(f"  webhooks  {receiver.url}  (what a receiver sees)\n", flush=True)
                 print("  Six weeks of history are filling in. Ctrl-C stops everything.", flush=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
@@ -131,6 +131,14 @@ class Library:
     def framework(self) -> dict[str, Framework]:
         """Frameworks by id."""
         return {framework.id: framework for framework in self.frameworks}
+
+    def only(self, services: Collection[str]) -> Library:
+        """The same frameworks and controls with the checks of these services alone (``s3`` of ``s3.bucket.…``)."""
+        kept = (
+            replace(control, checks=tuple(check for check in control.checks if check.id.partition(".")[0] in services))
+            for control in self.controls
+        )
+        return Library(self.frameworks, tuple(kept))
 
     @cached_property
     def by_resource(self) -> dict[str, tuple[Check, ...]]:

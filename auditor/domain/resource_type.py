@@ -31,6 +31,7 @@ class Read:
     ``when`` is asked with the readings so far; a call not made leaves no trace in the evidence.
     ``project`` replaces ``keep`` by a pure function: for values that may only be scanned in memory.
     ``prepare`` is an operation repeated until its ``State`` is ``COMPLETE`` before the read itself.
+    ``batch`` names a list parameter and how many members one call takes; details read earlier may fill it by their name.
     """
 
     operation: str
@@ -43,6 +44,7 @@ class Read:
     when: Callable[[Readings], bool] | None
     project: Callable[[Any], Any] | None
     prepare: str | None
+    batch: tuple[str, int] | None
 
     def __init__(
         self,
@@ -56,6 +58,7 @@ class Read:
         when: Callable[[Readings], bool] | None = None,
         project: Callable[[Any], Any] | None = None,
         prepare: str | None = None,
+        batch: tuple[str, int] | None = None,
         **params: Any,
     ) -> None:
         chosen = {
@@ -69,6 +72,7 @@ class Read:
             "when": when,
             "project": project,
             "prepare": prepare,
+            "batch": batch,
         }
         for name, value in chosen.items():
             object.__setattr__(self, name, value)
@@ -85,15 +89,33 @@ class Listing(Read):
 
     ``id`` names the field, or is a template, that gives the ARN where AWS has one.
     ``region`` names the field with the resource's own region, for global listings of regional things.
+    ``within`` are listings that must be read first, the outermost in front: each is asked once per item of the one
+    before, whose fields fill the templates of its parameters and stand beside the fields of its own items.
     """
 
     id: str
     region: str | None
+    within: tuple[Read, ...]
 
-    def __init__(self, operation: str, *, items: Items, id: str, region: str | None = None, **rest: Any) -> None:  # noqa: A002  (the word people use)
+    def __init__(
+        self,
+        operation: str,
+        *,
+        items: Items,
+        id: str,  # noqa: A002  (the word people use)
+        region: str | None = None,
+        within: tuple[Read, ...] = (),
+        **rest: Any,
+    ) -> None:
         super(Listing, self).__init__(operation, items=items, **rest)
         object.__setattr__(self, "id", id)
         object.__setattr__(self, "region", region)
+        object.__setattr__(self, "within", within)
+
+    @property
+    def chain(self) -> tuple[Read, ...]:
+        """The listings that lead here, the outermost first, and this one."""
+        return (*self.within, self)
 
 
 Describe: TypeAlias = Callable[[Readings], Any]
@@ -129,7 +151,7 @@ class ResourceType:
     @property
     def reads(self) -> tuple[Read, ...]:
         """Every call of the declaration, the listing first."""
-        return (*(() if self.listing is None else (self.listing,)), *self.details.values())
+        return (*(() if self.listing is None else self.listing.chain), *self.details.values())
 
     @property
     def names(self) -> frozenset[str]:

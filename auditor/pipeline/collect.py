@@ -121,9 +121,16 @@ class _Look:
         listing = self.kind.listing
         if listing is None:
             return ({},)
-        answer = self._asked.answer(listing, fill(listing.params, self._known), self._region)
-        self._note(listing, answer.failure)
-        return tuple(_items(listing, answer))
+        found: list[Mapping[str, Any]] = [{}]
+        for read in listing.chain:
+            found = [{**outer, **item} for outer in found for item in self._listed(read, outer)]
+        return found
+
+    def _listed(self, read: Read, outer: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+        """The items that a listing gives inside an item of the listing before it."""
+        answer = self._asked.answer(read, fill(read.params, {**outer, **self._known}), self._region)
+        self._note(read, answer.failure)
+        return _items(read, answer)
 
     def describe(self, item: Mapping[str, Any]) -> Evidence:
         """One resource's evidence: its kept listed fields and what its own calls answered."""
@@ -135,11 +142,11 @@ class _Look:
             region = str(item.get(listing.region) or region) if listing.region else region
             known = {**known, "region": region}
             native_id = str(fill(listing.id, known) if "{" in listing.id else item[listing.id])
-        operations = [] if listing is None else [listing.operation]
+        operations = [] if listing is None else [read.operation for read in listing.chain]
         for name, read in self.kind.details.items():
             if read.when is not None and not read.when(Readings(content, self.kind.names)):
                 continue
-            content[name] = self._read(read, known, region)
+            content[name] = self._read(read, {**content, **known}, region)
             operations.append(read.operation)
         shown = region if listing is not None else self._place.region
         return Evidence(self.kind.name, self.kind.version, native_id, shown, content, self._clock(), tuple(operations))
@@ -159,8 +166,8 @@ class _Look:
         )
 
     def _note(self, listing: Read, failure: CallFailed | None) -> None:
-        if failure is None or failure.code in listing.absent:
-            return
+        if failure is None or failure.code in listing.absent or self._failure is not None:
+            return  # of a chain of listings the first failure is told
         self._failure = failure
         unsupported = failure.code in listing.unsupported or failure.kind == "unsupported"
         self._state = "unsupported" if unsupported else failure.kind
@@ -171,7 +178,7 @@ class _Look:
             match = fill(read.match, known)
         except KeyError:
             return None  # the resource has no such field, so there is nothing to ask about: absent, and seen to be
-        answer = self._asked.answer(read, params, region)
+        answer = self._answer(read, params, region)
         failure = answer.failure
         if failure is not None and failure.code in read.absent:
             return None
@@ -188,6 +195,19 @@ class _Look:
             return hidden
         kept = self._kept(read, members)
         return [*kept, hidden] if hidden and isinstance(kept, list) else hidden or kept
+
+    def _answer(self, read: Read, params: Mapping[str, Any], region: str) -> _Answer:
+        """The answer to a read; a list longer than one call takes is asked for in parts."""
+        if read.batch is None:
+            return self._asked.answer(read, params, region)
+        name, most = read.batch
+        whole = params[name]
+        told = [
+            self._asked.answer(read, {**params, name: whole[start : start + most]}, region)
+            for start in range(0, len(whole), most)
+        ]
+        failure = next((part.failure for part in told if part.failure is not None), None)
+        return _Answer(tuple(page for part in told for page in part.pages), failure)
 
     @staticmethod
     def _kept(read: Read, answer: Any) -> Any:

@@ -1,10 +1,12 @@
-"""Which IAM action permits which operation; S3 is the service whose names differ.
+"""Which IAM action permits which operation; S3 is the service whose names differ most.
 
 Source: the service authorisation reference of Amazon S3. Every operation that is not listed is permitted by the action
 of its own name.
 """
 
 from __future__ import annotations
+
+from auditor.collectors.aws._actions import PREFIXES
 
 _S3 = {
     "CompleteMultipartUpload": "PutObject",
@@ -71,4 +73,6 @@ def action_of(service: str, operation: str) -> str:
         return "s3:" + _S3_CONTROL.get(operation, operation)
     if service == "s3":
         return "s3:" + _S3.get(operation, operation)
-    return f"{service}:{operation}"
+    if service in {"apigateway", "apigatewayv2"} and operation.startswith("Get"):
+        return "apigateway:GET"
+    return f"{PREFIXES.get(service, service)}:{operation}"

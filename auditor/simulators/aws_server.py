@@ -127,12 +127,17 @@ class Emulator:
                 answer = _run(self._moto, environ)
             except NotImplementedError as missing:
                 return not_implemented(call, str(missing))
-            except Exception:  # noqa: BLE001 - moto's own faults must not become a 500 that clients retry
-                traceback.print_exc()
+            except Exception as fault:  # noqa: BLE001 - moto's own faults must not become a 500 that clients retry
+                if _UNKNOWN_SERVICE not in str(fault):
+                    traceback.print_exc()
                 return not_implemented(call, traceback.format_exc(limit=0).strip().rsplit("\n", 1)[-1])
         if answer.status >= 500 or _is_page(answer, call):
             return not_implemented(call)
         return answer
+
+
+_UNKNOWN_SERVICE = "'NoneType' object has no attribute 'replace'"
+"""What moto says where it has no backend at all for a service."""
 
 
 def _is_page(answer: Answer, call: Call) -> bool:

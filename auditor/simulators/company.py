@@ -16,6 +16,8 @@ from auditor.simulators.company_people import build_late_people, build_people, s
 from auditor.simulators.company_storage import build_buckets, build_keys, build_trails
 
 NAME = "Meadowbrook Health"
+SERVICES = ("cloudtrail", "ec2", "iam", "kms", "rds", "s3", "vpc")
+"""Where the company has anything: the demo looks there alone, or most of its page would say that there is nothing."""
 REGIONS = ("us-east-1", "us-west-2", "eu-central-1")
 SEED = 20260305
 # A key made this long before the story begins has seen 90 whole days on the 30th day of it and 91 on the next.

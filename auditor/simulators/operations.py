@@ -136,7 +136,11 @@ def _scalars(body: bytes) -> dict[str, str]:
 
 
 def _rest_call(request: Incoming, base: Call, query: dict[str, str]) -> Call:
-    service = "s3control" if base.service == "s3" and request.path.startswith(_S3_CONTROL) else base.service
+    service = base.service
+    if service == "s3" and request.path.startswith(_S3_CONTROL):
+        service = "s3control"
+    elif service == "apigateway" and request.path.startswith("/v2/"):
+        service = "apigatewayv2"
     model = _MODEL_OF.get(service, service)
     protocol, routes = _routes(model)
     for route in routes.get(request.method, ()):

@@ -23,6 +23,7 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AccountSummary, IAMBackend
 from moto.iam.responses import IamResponse
 from moto.s3.models import S3Backend
+from moto.sns.models import Topic, sns_backends
 from moto.sts.models import STSBackend
 
 from auditor.simulators.answers import ACCOUNT, AUDITOR_ARN
@@ -55,7 +56,18 @@ MANAGED_POLICIES = frozenset(
 
 def mend(state: State) -> None:
     """Patch moto once, at the start of the process; ``state`` is asked at every call."""
-    for quirk in (_snapshots, _encryption, _report, _certificates, _tokens, _caller, _trails, _regions, _tunnels):
+    for quirk in (
+        _snapshots,
+        _encryption,
+        _report,
+        _certificates,
+        _tokens,
+        _caller,
+        _trails,
+        _regions,
+        _tunnels,
+        _subscriptions,
+    ):
         quirk(state)
     _managed_policies()
     _summary(state)
@@ -236,3 +248,14 @@ def _managed_policies() -> None:
         return details
 
     _patch(IAMBackend, "get_account_authorization_details", get_account_authorization_details)
+
+
+def _subscriptions(_: State) -> None:
+    """AWS counts a topic's confirmed subscriptions, where e-mail and web addresses wait for their owner; moto counts none."""
+
+    def confirmed(topic: Any) -> int:
+        backend = sns_backends[topic.account_id][topic.arn.split(":")[3]]
+        mine = (one for one in backend.subscriptions.values() if one.topic.arn == topic.arn)
+        return sum(one.protocol not in {"email", "email-json", "http", "https"} for one in mine)
+
+    _patch(Topic, "subscriptions_confimed", property(confirmed, lambda *_: None))

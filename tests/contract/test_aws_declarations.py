@@ -104,7 +104,9 @@ def test_every_action_is_a_read() -> None:
     for action in actions():
         service, _, verb = action.partition(":")
         assert service
-        assert verb.startswith(("Get", "List", "Describe", "Generate")), f"{action} could change something"
+        assert verb.startswith(("Get", "GET", "List", "Describe", "Generate", "BatchGet")), (
+            f"{action} could change something"
+        )
 
 
 def test_the_policy_names_the_actions_whose_names_differ() -> None:

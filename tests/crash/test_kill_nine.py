@@ -25,7 +25,7 @@ from tests.fixtures.redis_server import RedisServer, free_port, spawned
 
 REGIONS = ("--region", "us-east-1", "--region", "eu-central-1")
 PASSWORD = "correct horse battery"
-LEASE = "2"
+LEASE = "6"
 LATENCY = 0.05
 
 

@@ -5,7 +5,19 @@ Source: the service authorisation reference of each service.
 
 from __future__ import annotations
 
-PREFIXES = {"s3control": "s3"}
+PREFIXES = {
+    "s3control": "s3",
+    "elb": "elasticloadbalancing",
+    "elbv2": "elasticloadbalancing",
+    "apigatewayv2": "apigateway",
+    "stepfunctions": "states",
+    "emr": "elasticmapreduce",
+    "opensearch": "es",
+    "efs": "elasticfilesystem",
+    "resourcegroupstaggingapi": "tag",
+    "sso-admin": "sso",
+    "accessanalyzer": "access-analyzer",
+}
 """Client name to action prefix, where they differ."""
 
 RENAMED = {
@@ -16,6 +28,12 @@ RENAMED = {
     "s3:get_object_lock_configuration": "s3:GetBucketObjectLockConfiguration",
     "s3:get_public_access_block": "s3:GetBucketPublicAccessBlock",
     "s3control:get_public_access_block": "s3:GetAccountPublicAccessBlock",
+    # One action reads all of API Gateway.
+    "apigateway:get_rest_apis": "apigateway:GET",
+    "apigateway:get_resources": "apigateway:GET",
+    "apigateway:get_stages": "apigateway:GET",
+    "apigatewayv2:get_apis": "apigateway:GET",
+    "apigatewayv2:get_stages": "apigateway:GET",
 }
 
 

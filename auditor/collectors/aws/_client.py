@@ -40,6 +40,8 @@ THROTTLED = frozenset(
     "Throttling ThrottlingException ThrottledException RequestThrottled RequestThrottledException RequestLimitExceeded "
     "TooManyRequestsException SlowDown BandwidthLimitExceeded ProvisionedThroughputExceededException 429 503".split()
 )
+NOT_ENABLED = " is not enabled"
+"""What Macie says, as a denial, where it was never switched on: that is an answer, not a lost permission."""
 PREPARE_TRIES = 30
 HOME = {"aws": "us-east-1", "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-north-1"}
 
@@ -96,7 +98,7 @@ class AwsCaller:
             if client.can_paginate(method):
                 answers = iter(client.get_paginator(method).paginate(**params))
             else:
-                answers = iter([getattr(client, method)(**params)])
+                answers = _followed(client, method, params)
             for answer in answers:
                 yield decode({name: value for name, value in answer.items() if name != "ResponseMetadata"})
         except botocore.exceptions.ParamValidationError:
@@ -202,6 +204,8 @@ def translate(error: Exception, action: str) -> CallFailed:
         kind: FailureKind = "denied" if code in DENIED else "throttled" if code in THROTTLED else "error"
         if kind == "error" and status == 403:
             kind = "denied"
+        if code == "AccessDeniedException" and NOT_ENABLED in str(error):
+            code, kind = "NotEnabled", "error"
         return CallFailed(code, kind, action=action, message=_first_line(error))
     return CallFailed(type(error).__name__, "error", action=action, message=_first_line(error))
 
@@ -253,6 +257,22 @@ def _sts_region(session: boto3.session.Session) -> str:
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0][:300] if str(error) else type(error).__name__
+
+
+def _followed(client: Any, method: str, params: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The answers of an operation whose pages the client library does not know, though it hands out tokens (Athena's)."""
+    answer = getattr(client, method)(**params)
+    yield answer
+    while (token := answer.get("NextToken")) and _takes_token(client, method):
+        answer = getattr(client, method)(**params, NextToken=token)
+        if answer.get("NextToken") == token:
+            raise botocore.exceptions.PaginationError(message="the same token was handed out twice")
+        yield answer
+
+
+def _takes_token(client: Any, method: str) -> bool:
+    asked = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[method]).input_shape
+    return asked is not None and "NextToken" in asked.members
 
 
 def _unchanged(answer: Mapping[str, Any]) -> Mapping[str, Any]:

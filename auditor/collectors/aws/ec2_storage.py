@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from auditor.collectors.aws._ec2 import arn, holds, parts, tags_of, titled
+from auditor.collectors.aws._ec2 import Item, arn, holds, parts, tags_of, titled
 from auditor.domain.reading import Reading, Readings, Seen
 from auditor.domain.resource_type import Listing, Read, ResourceType
 
@@ -42,10 +42,11 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A machine image of our own and whether anybody may start it."""
+    """A machine image of our own and who else may start it: everybody, or accounts and organisations by name."""
 
     name: Reading[str]
     public: Reading[bool]
+    shared_with: Reading[tuple[str, ...]]
 
 
 region = ResourceType(
@@ -94,7 +95,7 @@ snapshot = ResourceType(
 
 image = ResourceType(
     "aws.ec2.image",
-    version=1,
+    version=2,
     title="Machine image",
     listing=Listing(
         "ec2:describe_images",
@@ -103,6 +104,15 @@ image = ResourceType(
         id="arn:{partition}:ec2:{region}::image/{ImageId}",
         keep=("ImageId", "Name", "Public", "State", "CreationDate"),
     ),
+    details={
+        "permissions": Read(
+            "ec2:describe_image_attribute",
+            ImageId="{ImageId}",
+            Attribute="launchPermission",
+            items="LaunchPermissions",
+            keep=("UserId", "OrganizationArn", "OrganizationalUnitArn"),
+        ),
+    },
 )
 
 
@@ -144,11 +154,21 @@ def describe_snapshot(seen: Readings) -> Snapshot:
 
 @image.document
 def describe_image(seen: Readings) -> Image:
-    """The image under its id and the name it was given."""
+    """The image under its id and the name it was given; an organisation it is shared with counts by its id."""
     given = seen["Name"]
+    permissions, hidden = parts(seen["permissions"])
     return Image(
         name=seen["ImageId"].map(
             lambda id_: f"{id_} ({given.value})" if isinstance(given, Seen) and given.value else id_
         ),
         public=seen["Public"].map(bool),
+        shared_with=hidden or Seen(tuple(sorted({who for each in permissions for who in _launchers(each)}))),
     )
+
+
+def _launchers(permission: Item) -> Iterator[str]:
+    if permission.get("UserId"):
+        yield str(permission["UserId"])
+    for field in ("OrganizationArn", "OrganizationalUnitArn"):
+        if permission.get(field):  # arn:aws:organizations::<account>:organization/o-1, or :ou/o-1/ou-2
+            yield str(permission[field]).split("/")[1]

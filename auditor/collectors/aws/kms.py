@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
+from auditor.collectors.aws._sharers import sharers
 from auditor.domain.policy import open_to_strangers, statements_of
 from auditor.domain.reading import Reading, Readings, Seen, Unseen
 from auditor.domain.resource_type import Listing, Read, ResourceType
@@ -25,6 +26,7 @@ class Key:
     pending_deletion: Reading[bool]
     deletion_at: Reading[str | None]
     open_statements: Reading[tuple[str, ...]]
+    shared_with: Reading[tuple[str, ...]]
 
 
 def _customer_managed(seen: Readings) -> Reading[bool]:
@@ -45,7 +47,7 @@ def _can_rotate(seen: Readings) -> Reading[bool]:
 
 key = ResourceType(
     "aws.kms.key",
-    version=1,
+    version=2,
     title="KMS key",
     listing=Listing("kms:list_keys", items="Keys", id="KeyArn", keep=("KeyId", "KeyArn")),
     details={
@@ -82,6 +84,7 @@ def describe_key(seen: Readings) -> Key:
     """The key with its policy read, so that a check sees only the statements that stand open."""
     metadata = seen["key"].map(lambda answer: answer["KeyMetadata"])
     state = metadata.map(lambda known: known["KeyState"])
+    statements = _asked(metadata, statements_of(seen["policy"].map(lambda answer: answer and answer["Policy"])))
     return Key(
         name=seen["KeyId"],
         customer_managed=_customer_managed(seen),
@@ -90,10 +93,8 @@ def describe_key(seen: Readings) -> Key:
         rotates=_asked(metadata, seen["rotation"].map(lambda answer: answer and bool(answer["KeyRotationEnabled"]))),
         pending_deletion=state.map(lambda known: known in LEAVING),
         deletion_at=metadata.map(lambda known: known.get("DeletionDate")),
-        open_statements=_asked(
-            metadata,
-            statements_of(seen["policy"].map(lambda answer: answer and answer["Policy"])).map(open_to_strangers),
-        ),
+        open_statements=statements.map(open_to_strangers),
+        shared_with=statements.map(sharers),
     )
 
 

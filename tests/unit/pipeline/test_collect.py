@@ -7,6 +7,7 @@ import pytest
 
 from auditor.domain.evidence import Collection
 from auditor.domain.ports import CallFailed
+from auditor.domain.resource_type import Listing, Read, ResourceType
 from auditor.domain.source import Place
 from auditor.pipeline.collect import collect
 from tests.unit.pipeline.world import ACCOUNT, NOW, Caller, answers, denied, shelf, shelves
@@ -90,3 +91,27 @@ def test_the_same_answer_has_the_same_digest_whenever_it_was_asked() -> None:
 def test_a_bug_of_ours_is_not_taken_for_an_answer() -> None:
     with pytest.raises(ZeroDivisionError):
         look(get_lock=ZeroDivisionError())
+
+
+def test_a_list_read_before_is_asked_about_in_batches_and_a_broken_one_is_partly_unseen() -> None:
+    def books(params: dict[str, Any]) -> list[Any]:
+        if params["Ids"] == ["e"]:
+            return [denied("library:GetBooks")]
+        return [{"Books": [{"Id": one} for one in params["Ids"]]}]
+
+    rack = ResourceType(
+        "aws.library.rack",
+        version=1,
+        title="rack",
+        listing=Listing("library:list_shelves", items="Shelves", id="Name", keep=("Name",)),
+        details={
+            "ids": Read("library:list_books", Shelf="{Name}", items=lambda page: page["Ids"], project=sorted),
+            "books": Read("library:get_books", Ids="{ids}", batch=("Ids", 2), items="Books", keep=("Id",)),
+        },
+    )
+    caller = Caller(answers(list_shelves=shelves("a"), list_books={"Ids": [*"dbcae"]}, get_books=books))
+    with ThreadPoolExecutor(1) as pool:
+        (seen,) = collect(Place(ACCOUNT, "us-east-1"), [rack], caller, pool=pool, clock=lambda: NOW).evidence
+    unseen = {"$unseen": "AccessDenied library:GetBooks"}
+    assert seen.content["books"] == [{"Id": "a"}, {"Id": "b"}, {"Id": "c"}, {"Id": "d"}, unseen]
+    assert caller.asked["library:get_books"] == 3
