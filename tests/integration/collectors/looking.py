@@ -1,35 +1,24 @@
-"""Look at an emulated account through some checks: what people get from a scan, as plain dictionaries.
-
-A check is taken from the library; while its definition is still a fragment of its own, from the folder that
-``AUDITOR_FRAGMENTS`` names.
-"""
+"""Look at an emulated account through some checks: what people get from a scan, as plain dictionaries."""
 
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from unittest.mock import patch
-
-import yaml
 
 from auditor.collectors.aws import resource_types
 from auditor.collectors.aws._client import AwsCaller, connect
-from auditor.domain.control import FRESH_FOR, Check, Mapped
-from auditor.domain.document import shape_of
-from auditor.domain.resource_type import AnyType, ResourceType
+from auditor.domain.control import Check, Library
+from auditor.domain.scope import Scope
 from auditor.domain.source import GLOBAL
-from auditor.pipeline.plan import Selection, inputs
+from auditor.pipeline.plan import Selection, select
 from auditor.pipeline.scan import Scan, scan
-from auditor.proof.judge import check_template, compile_check, published_digest
 from auditor.simulators.aws import AwsEmulator
 from controls import shipped
-from controls.files import CheckFile
 
-FRAGMENTS = Path(os.environ.get("AUDITOR_FRAGMENTS") or Path(tempfile.gettempdir()) / "frag2")
 REGIONS = ("us-east-1",)
 Told = dict[str, dict[str, str]]
 
@@ -74,10 +63,9 @@ def check(id: str) -> Check:  # noqa: A002  (the word people use)
     """One check by its id.
 
     Raises:
-        KeyError: Neither a fragment nor the library knows it.
+        KeyError: The library does not know it.
     """
-    file = FRAGMENTS / f"{id}.yaml"
-    return _compiled(file) if file.exists() else shipped().check[id]
+    return shipped().check[id]
 
 
 def told(seen: Scan, word: str = "verdict") -> Told:
@@ -89,44 +77,10 @@ def told(seen: Scan, word: str = "verdict") -> Told:
 
 
 def _selection(ids: tuple[str, ...]) -> Selection:
-    """As ``pipeline.plan.select`` would, but of these checks."""
+    """What a scan selects when these are all the checks there are."""
     checks = tuple(check(name) for name in ids)
-    asked = {each.resource for each in checks}
-    judged = tuple(kind for kind in resource_types() if kind.name in asked)
-    collected: dict[str, ResourceType] = {}
-    for kind in judged:
-        for plain in (kind,) if isinstance(kind, ResourceType) else inputs(kind):
-            collected[plain.name] = plain
-    return Selection(checks, judged, tuple(collected.values()))
-
-
-def _compiled(file: Path) -> Check:
-    (entry,) = yaml.safe_load(file.read_text(encoding="utf-8"))
-    told = CheckFile.model_validate(entry)
-    types: Mapping[str, AnyType] = {kind.name: kind for kind in resource_types()}
-    kind = types[told.resource]
-    shape = shape_of(kind.document_type)
-    definition = told.definition(kind.version)
-    check_template(told.fail, shape, told.params)
-    return Check(
-        id=told.id,
-        control="fragment",
-        title=told.title,
-        resource=told.resource,
-        severity=told.severity,
-        tier=told.tier,
-        mapped=tuple(
-            Mapped(framework, requirement, part.strength, part.why)
-            for framework, parts in told.requirements.items()
-            for requirement, part in parts.items()
-        ),
-        remediation={str(way): line for way, line in told.remediation.items()},
-        compiled=compile_check(definition, shape=shape),
-        definition=definition,
-        published_digest=published_digest(definition),
-        examples=(),
-        fresh_for=FRESH_FOR["daily"],
-    )
+    control = replace(shipped().controls[0], checks=checks)
+    return select(Library(shipped().frameworks, (control,)), resource_types(), Scope())
 
 
 @contextmanager
