@@ -23,7 +23,7 @@ class SpanLike(Protocol):
 
     @property
     def state(self) -> str:
-        """A verdict, or ``absent``."""
+        """A verdict, ``absent`` or ``excluded``."""
 
     @property
     def reason(self) -> str | None:
@@ -40,7 +40,10 @@ class SpanLike(Protocol):
 
 @dataclass(frozen=True)
 class Span:
-    """One stretch of constant state, ``[valid_from, valid_to)``: a verdict, or ``absent`` where the resource was gone."""
+    """One stretch of constant state, ``[valid_from, valid_to)``: a verdict, or ``absent`` where the resource was gone.
+
+    ``excluded`` is the state of a resource that the scope leaves out.
+    """
 
     state: str
     reason: str | None
@@ -75,15 +78,15 @@ class Effective(NamedTuple):
 def effective_state(span: SpanLike, coverage: Iterable[Look], as_of: datetime) -> Effective:
     """What may be said of a span as of an instant, given how far the looking reached.
 
-    A resource seen to be gone stays ``absent``. Else the last look at or before the instant decides: only an ``ok`` one that is
-    still fresh lets the span speak for itself.
+    A resource seen to be gone stays ``absent``, and one out of scope ``excluded``. Else the last look at or before the
+    instant decides: only an ``ok`` one that is still fresh lets the span speak for itself.
 
     Raises:
         ValueError: The instant lies outside the span, or a look carries a state nobody defined.
     """
     if not span.valid_from <= as_of < span.valid_to:
         raise ValueError(f"{stamp(as_of)} lies outside the span")
-    if span.state == "absent":
+    if span.state in {"absent", "excluded"}:
         return Effective(span.state, span.reason, None)
     look = max(
         (one for one in coverage if one.valid_from <= as_of),
