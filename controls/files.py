@@ -92,7 +92,7 @@ class CheckFile(_Strict):
     applies_when: Line | None = None
     pass_when: Line
     fail: Line
-    remediation: dict[Literal["cli", "terraform", "console", "cloudformation"], Line]
+    remediation: dict[Literal["cli", "terraform", "console", "cloudformation", "manifest"], Line]
     examples: list[ExampleEntry] = Field(min_length=3)
 
     def definition(self, document_version: int) -> dict[str, Any]:

@@ -140,6 +140,17 @@ class Library:
         )
         return Library(self.frameworks, tuple(kept))
 
+    def about(self, provider: str) -> Library:
+        """The same frameworks and controls with the checks on resources of one provider alone (``aws``, ``kubernetes``)."""
+        kept = (
+            replace(
+                control,
+                checks=tuple(check for check in control.checks if check.resource.partition(".")[0] == provider),
+            )
+            for control in self.controls
+        )
+        return Library(self.frameworks, tuple(kept))
+
     @cached_property
     def by_resource(self) -> dict[str, tuple[Check, ...]]:
         """Checks by the resource type they judge."""

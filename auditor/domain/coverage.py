@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -15,6 +16,7 @@ class Coverage:
 
     ``detail`` is the vendor's code and the action (``AccessDenied s3:ListAllMyBuckets``); ``action`` the permission that
     would show it. ``denied_details`` counts calls per resource that were refused, by action: those are judged, not laid over.
+    ``rota`` is the number of runs in which every detail is read at least once, however quiet the listing is.
     """
 
     place: str
@@ -25,8 +27,26 @@ class Coverage:
     detail: str = ""
     action: str = ""
     denied_details: tuple[tuple[str, int], ...] = ()
+    rota: int = 1
 
     @property
     def complete(self) -> bool:
         """Whether the listing showed everything there is; only then may a resource be called gone."""
         return self.state in {"ok", "unsupported"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rota:
+    """Whose turn it is to be read anew: each resource comes up once in ``every`` runs, spread by its id."""
+
+    every: int = 1
+    turn: int = 0
+
+    def has(self, native_id: str) -> bool:
+        """Whether the details of this resource are due in this run."""
+        if self.every <= 1:
+            return True
+        return (
+            int.from_bytes(hashlib.sha256(native_id.encode()).digest()[:8], "big") % self.every
+            == self.turn % self.every
+        )

@@ -13,7 +13,8 @@ class Delivery:
     """One event for one webhook, leased under ``fence``.
 
     ``event_id`` is the id that the receiver knows duplicates by: it never changes over attempts. ``secrets`` are the
-    signing secrets (``whsec_…``), the newest first; two while one is being replaced. ``attempts`` were made before.
+    signing secrets (``whsec_…``), the newest first; two while one is being replaced. ``attempts`` were made before. ``checkpoint`` is the
+    latest signed head of the tenant's ledger: who keeps it can tell later whether the log was rewritten.
     """
 
     tenant: UUID
@@ -26,6 +27,7 @@ class Delivery:
     secrets: tuple[str, ...]
     body: bytes
     attempts: int = 0
+    checkpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,18 @@ class EvidenceError(AuditorError):
     code = "evidence"
 
 
+class LockedError(EvidenceError):
+    """The object is locked or under legal hold: nobody may remove it yet."""
+
+    code = "locked"
+
+
+class LedgerError(AuditorError):
+    """The log is not what was signed, or may not be signed as it stands."""
+
+    code = "ledger"
+
+
 class TenancyError(AuditorError):
     """The tenant, source or row asked for is not there for this tenant."""
 
@@ -85,3 +97,9 @@ class EgressError(DeliveryError):
 
     code = "egress"
     retryable = False
+
+
+class ExportError(AuditorError):
+    """What was to be handed over cannot be written whole; nothing was."""
+
+    code = "export"

@@ -10,7 +10,16 @@ from uuid import UUID
 
 from auditor.proof.canonical import stamp
 
-EventType: TypeAlias = Literal["finding.opened", "finding.resolved", "source.baseline", "webhook.test"]
+EventType: TypeAlias = Literal[
+    "finding.opened",
+    "finding.resolved",
+    "source.baseline",
+    "source.disconnected",
+    "scope.changed",
+    "inventory.changed",
+    "ledger.broken",
+    "webhook.test",
+]
 
 
 @dataclass(frozen=True, slots=True)

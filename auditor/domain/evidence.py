@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from auditor.domain.coverage import Coverage
 from auditor.proof.canonical import digest
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: the digest, which several steps ask for, is worked out once
 class Evidence:
-    """The kept answers about one resource. ``content`` maps declared names to JSON; ``operations`` says how it was asked."""
+    """The kept answers about one resource. ``content`` maps declared names to JSON; ``operations`` says how it was asked.
+
+    ``listed_digest`` covers what the listing alone showed: as long as it holds, details need no reading before their turn.
+    """
 
     resource_type: str
     type_version: int
@@ -22,16 +26,74 @@ class Evidence:
     content: Mapping[str, Any]
     collected_at: datetime
     operations: tuple[str, ...]
+    listed_digest: str = ""
 
     @property
     def body(self) -> dict[str, Any]:
         """What is stored: type, version and content; when and how it was asked stand beside it, not in it."""
         return {"type": self.resource_type, "version": self.type_version, "content": dict(self.content)}
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical body: the same answer has the same digest, whoever asked and whenever."""
         return digest(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the run before kept of a resource: the digest of its evidence, and of the listed part of it alone."""
+
+    digest: str
+    listed_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Current evidence of one resource without its content, which is read only where something must be judged.
+
+    ``collected_at`` is the last look that saw it so, whether or not anything was read anew.
+    """
+
+    resource_type: str
+    type_version: int
+    native_id: str
+    region: str
+    place: str
+    digest: str
+    collected_at: datetime
+    operations: tuple[str, ...]
+
+    def of(self, content: Mapping[str, Any]) -> Evidence:
+        """The evidence with its content."""
+        return Evidence(
+            self.resource_type,
+            self.type_version,
+            self.native_id,
+            self.region,
+            content,
+            self.collected_at,
+            self.operations,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A resource that is listed as before and whose details were not due to be read again: its evidence stands."""
+
+    resource_type: str
+    native_id: str
+    region: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """A resource that the scope leaves out, and by which rule. It is collected all the same, and not judged."""
+
+    resource_type: str
+    native_id: str
+    region: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +115,5 @@ class Collection:
     coverage: tuple[Coverage, ...]
     provenance: Provenance
     calls: Mapping[str, int] = field(default_factory=dict)
+    held: tuple[Held, ...] = ()
+    excluded: tuple[Exclusion, ...] = ()

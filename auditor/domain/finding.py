@@ -9,8 +9,8 @@ from uuid import UUID
 
 from auditor.domain.verdict import Verdict
 
-SpanState: TypeAlias = Literal["pass", "fail", "not_applicable", "unknown", "absent"]
-Cause: TypeAlias = Literal["resource", "control", "evaluator", "coverage", "time"]
+SpanState: TypeAlias = Literal["pass", "fail", "not_applicable", "unknown", "absent", "excluded"]
+Cause: TypeAlias = Literal["resource", "control", "evaluator", "coverage", "time", "scope"]
 FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 
@@ -35,6 +35,7 @@ class Current:
     evaluator: str
     turns_at: datetime | None = None
     open: bool = False
+    evidence_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,12 @@ class Refresh:
     turns_at: datetime | None
     document_digest: str
     judged_digest: str
+    evidence_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A span that opens, and by that closes the one before. ``verdict`` is none when the resource is gone."""
+    """A span that opens, and by that closes the one before. ``verdict`` is none when the resource is gone or excluded."""
 
     check: str
     resource: str
@@ -68,6 +70,9 @@ class Turn:
     verdict: Verdict | None
     event_id: UUID
     was_open: bool = False
+    control: str = ""
+    tier: str = ""
+    """Control and tier are told where no verdict tells them: a resource out of scope has a finding that nobody judged."""
 
     @property
     def open(self) -> bool:

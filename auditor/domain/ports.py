@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol, TypeAlias
 from uuid import UUID
 
 from auditor.domain.coverage import Coverage
 from auditor.domain.events import Event
-from auditor.domain.evidence import Collection, Evidence
+from auditor.domain.evidence import Collection, Known, Standing
 from auditor.domain.finding import Current, Refresh, Turn
 from auditor.domain.scope import Scope
-from auditor.domain.source import Source, Unit
+from auditor.domain.scope_change import ScopeChange, ScopePreview
+from auditor.domain.source import Manners, Source, Unit
 
+ABOVE_THE_ROLE = frozenset({"service control policy", "resource control policy", "permissions boundary"})
+"""Whose no cannot be lifted by allowing the role more."""
 FailureKind: TypeAlias = Literal["denied", "throttled", "unsupported", "error"]
-Queue: TypeAlias = Literal["collect", "assess", "notify"]
+Queue: TypeAlias = Literal["collect", "assess", "notify", "preflight", "upkeep", "export"]
 
 
 class Clock(Protocol):
@@ -28,19 +31,38 @@ class Clock(Protocol):
 
 
 class CallFailed(Exception):  # noqa: N818  (an answer of the vendor, not an error of ours)
-    """A call that the vendor refused or that broke: ``code`` as they name it, ``action`` the permission it needs."""
+    """A call that the vendor refused or that broke: ``code`` as they name it, ``action`` the permission it needs.
 
-    def __init__(self, code: str, kind: FailureKind, *, action: str, message: str = "") -> None:
+    ``by`` is what denied it, where the vendor says so (a policy of the organisation, a boundary); ``retry_after`` the seconds
+    it asks us to wait, zero if it does not.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        kind: FailureKind,
+        *,
+        action: str,
+        message: str = "",
+        by: str = "",
+        retry_after: float = 0.0,
+    ) -> None:
         super().__init__(f"{code} {action}")
         self.code = code
         self.kind: FailureKind = kind
         self.action = action
         self.message = message
+        self.by = by
+        self.retry_after = retry_after
 
     @property
     def reason(self) -> str:
-        """How it stands in documents and coverage: code and action."""
-        return f"{self.code} {self.action}"
+        """How it stands in documents and coverage: code, action, and who said no if it was not the account's own policies."""
+        return f"{self.code} {self.action}" + (f" (by {self.by})" if self.by in ABOVE_THE_ROLE else "")
+
+
+class StartOver(CallFailed):
+    """A listing that cannot go on as it began: what came of it is taken back, and it is asked for once more."""
 
 
 class Caller(Protocol):
@@ -83,12 +105,24 @@ class Objects(Protocol):
     def put(self, tenant: UUID, digest: str, data: bytes) -> str:
         """Keep the bytes durably and give the address they are found under."""
 
+    def put_many(self, tenant: UUID, contents: Mapping[str, bytes]) -> dict[str, str]:
+        """Keep several contents by digest; gives their addresses. One question for all keys instead of one each."""
+
     def get(self, tenant: UUID, digest: str) -> bytes:
         """The bytes as they were put.
 
         Raises:
-            EvidenceError: Missing, or not what the digest says.
+            EvidenceError: Missing, erased, or not what the digest says.
         """
+
+    def get_many(self, tenant: UUID, digests: Iterable[str]) -> dict[str, bytes]:
+        """Several contents by digest. Raises as ``get`` does."""
+
+    def seal_beside(self, tenant: UUID, digests: Sequence[str], values: Sequence[bytes]) -> list[bytes]:
+        """Values sealed under the key of the object whose digest stands at the same place: erased with it."""
+
+    def open_beside(self, tenant: UUID, digests: Sequence[str], sealed: Sequence[bytes]) -> list[bytes | None]:
+        """The values as they were sealed; none for one whose object was erased or whose bytes do not open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +152,16 @@ class RunState:
     id: UUID
     source: UUID
     slot: datetime
-    state: Literal["running", "done", "partial"]
+    state: Literal["running", "done", "partial", "cancelled"]
     baseline: bool
     started_at: datetime
     finished_at: datetime | None
     units: Mapping[str, int]
     """Units by state."""
     counts: Mapping[str, int]
-    """Listed, judged, pass, fail, not_applicable, unknown, opened, resolved, summed over the units."""
+    """Listed, judged, held, pass, fail, not_applicable, unknown, opened, resolved, summed over the units."""
+    cancelled_by: str = ""
+    cancel_reason: str = ""
 
 
 class TenantStore(Protocol):
@@ -148,11 +184,69 @@ class TenantStore(Protocol):
     def scope(self, source: UUID) -> Scope:
         """The scope in force."""
 
-    def plan(self, source: UUID, *, slot: datetime, now: datetime, regions: Sequence[str]) -> UUID:
-        """A run with one unit per place, ``global`` and ``join`` included; planning the same slot twice plans once."""
+    def plan(
+        self,
+        source: UUID,
+        *,
+        slot: datetime,
+        now: datetime,
+        regions: Sequence[str],
+        parts: Mapping[str, Sequence[tuple[str, ...]]] = ...,
+        due_at: datetime | None = None,
+    ) -> UUID:
+        """A run with one unit per place, ``global`` and ``join`` included; planning the same slot twice plans once.
+
+        A place with ``parts`` gets a unit for each, of its own services. No unit is due before ``due_at``.
+        """
+
+    def cancel(self, run: UUID, *, by: str, reason: str, now: datetime) -> bool:
+        """End a run that is under way, keeping what its units tracked; false if it was over already."""
+
+    def places(self, run: UUID) -> tuple[str, ...]:
+        """The places that a run was planned over, ``global`` first."""
+
+    def every(self, source: UUID) -> timedelta:
+        """How far the runs of a source lie apart."""
+
+    def manners(self, source: UUID) -> Manners:
+        """How gently a source is asked."""
+
+    def set_manners(self, source: UUID, manners: Manners) -> None:
+        """Ask a source as gently as this from the next unit on."""
+
+    def costs(self, source: UUID) -> dict[str, dict[str, int]]:
+        """What the last run that came to its end took: calls by place and operation."""
+
+    def spent(self, source: UUID, since: datetime) -> int:
+        """Calls of the units that began since then, with what those under way are expected to take."""
+
+    def preview_scope(self, source: UUID, scope: Scope) -> ScopePreview:
+        """What a scope would do if it took the place of the one in force; nothing is written."""
+
+    def change_scope(
+        self,
+        source: UUID,
+        scope: Scope,
+        *,
+        by: str,
+        reason: str,
+        now: datetime,
+        tell: Callable[[Turn], Event | None] = ...,
+    ) -> ScopeChange:
+        """Put a scope in force as the next version; findings that are out of it turn to excluded at once.
+
+        Raises:
+            ConfigurationError: No reason, or the rule is the one in force.
+        """
 
     def regions(self, source: UUID) -> tuple[str, ...]:
-        """The regions that runs of this source look at."""
+        """The regions that runs of this source look at: those it has, as far as its scope holds them."""
+
+    def pinned(self, source: UUID) -> bool:
+        """Whether somebody named the regions, so that runs do not follow what is switched on."""
+
+    def set_regions(self, source: UUID, regions: Sequence[str], *, pinned: bool, by: str, now: datetime) -> bool:
+        """Say which regions a source has, from its next run on; false if it has just these."""
 
     def run(self, id: UUID) -> RunState:  # noqa: A002
         """How a run stands."""
@@ -165,17 +259,35 @@ class TenantStore(Protocol):
             StaleFenceError: The lease was taken over, or the unit is done: drop what you have.
         """
 
-    def keep(self, unit: Unit, collection: Collection, addresses: Mapping[str, str], *, now: datetime) -> None:
-        """Evidence rows, evidence spans and coverage of a unit, and the unit handed to ``assess``.
+    def known(self, source: UUID, place: str, resource_types: Iterable[str]) -> dict[tuple[str, str], Known]:
+        """What stands of each resource of a place, by type and native id: what need not be read or put again."""
 
-        A resource that a complete listing no longer shows ends its evidence span. Keeping twice keeps once.
+    def keep(
+        self,
+        unit: Unit,
+        collection: Collection,
+        addresses: Mapping[str, str],
+        *,
+        now: datetime,
+        again_at: datetime | None = None,
+    ) -> None:
+        """What changed of a unit's evidence, its coverage and exclusions, and the unit handed to ``assess``.
+
+        A resource that a complete listing no longer shows ends its evidence span; one that stands as it was writes
+        nothing. With ``again_at`` the unit is given back instead, to be looked at once more from then on.
         """
 
     def give_up(self, unit: Unit, reason: str, *, now: datetime, resource_types: Sequence[str]) -> None:
         """Close a unit that failed too often: coverage ``error`` for its types, so that the gap is seen."""
 
-    def retry(self, unit: Unit, *, due_at: datetime) -> None:
-        """Give the lease back, to be tried again at ``due_at``."""
+    def retry(self, unit: Unit, *, due_at: datetime, tried: bool = True) -> None:
+        """Give the lease back, to be tried again at ``due_at``; not ``tried`` means that it only waits and lost no attempt."""
+
+    def reserve(self, unit: Unit, expected: int, *, daily: int, since: datetime, now: datetime) -> bool:
+        """Book the calls a unit is expected to take, if the day's budget has room for them; else nothing, and false."""
+
+    def note_calls(self, unit: Unit, calls: Mapping[str, int]) -> None:
+        """Add what a look took, by operation, to what earlier looks of this unit took."""
 
     def attempts(self, unit: Unit) -> int:
         """How often the unit was leased."""
@@ -184,12 +296,28 @@ class TenantStore(Protocol):
         """Close the unit with its counts; the last place wakes ``join``; true when the whole run is over.
 
         Raises:
-            RuntimeError: The counts do not reconcile (listed = judged + excluded).
+            RuntimeError: The counts do not reconcile (listed = judged + held + excluded).
         """
 
     # -- evidence and findings
-    def evidence(self, source: UUID, *, place: str | None, resource_types: Iterable[str]) -> tuple[Evidence, ...]:
-        """Current evidence with its content read back from the objects; ``place=None`` means everywhere."""
+    def standing(self, source: UUID, place: str | None, resource_types: Iterable[str]) -> tuple[Standing, ...]:
+        """Current evidence without content, by type and native id; ``place=None`` means everywhere."""
+
+    def contents(self, digests: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+        """Contents read back from the objects, by evidence digest.
+
+        Raises:
+            EvidenceError: An object is missing or is not what its digest says.
+        """
+
+    def exclusions(self, source: UUID, place: str | None) -> dict[tuple[str, str], str]:
+        """Resources that the scope leaves out, by type and native id, each with the rule's words and its version."""
+
+    def joined(self, source: UUID) -> dict[str, str]:
+        """The digests of what each derived type was last built from by today's evaluator, by type."""
+
+    def keep_joined(self, unit: Unit, built: Mapping[str, str]) -> None:
+        """Remember what derived types were built from. Raises ``StaleFenceError`` if the unit is no longer ours."""
 
     def coverage(self, source: UUID, *, place: str | None) -> tuple[Coverage, ...]:
         """The latest look at each type and place."""
@@ -204,6 +332,9 @@ class TenantStore(Protocol):
 
     def apply(self, unit: Unit, turns: Sequence[Turn], events: Sequence[Event], *, now: datetime) -> None:
         """Spans closed and opened, current rows, and outbox rows with a delivery per webhook: all or none."""
+
+    def keep_documents(self, documents: Mapping[tuple[str, str], bytes], *, now: datetime) -> None:
+        """Keep what spans began with, by the digests of document and evidence; it is erased with the evidence."""
 
     def touch(self, source: UUID, refreshed: Sequence[Refresh]) -> None:
         """What is known anew of findings whose state held; written without a span."""

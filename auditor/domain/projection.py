@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeAlias
 
+from auditor.domain.reading import UNSEEN_KEY
 from auditor.domain.resource_type import TEMPLATE
 from auditor.proof.canonical import stamp
 
 Tree: TypeAlias = Mapping[str, "Tree | None"]
+_MAPPING = (dict, Mapping)
+"""``dict`` in front: asking an abstract class costs ten times as much, and nearly all answers are dictionaries."""
 
 
 @cache
@@ -27,14 +30,25 @@ def tree(paths: tuple[str, ...]) -> Tree:
 
 
 def project(answer: Any, kept: Tree | None) -> Any:
-    """The kept part of an answer. Lists are projected member by member; a name that is missing stays missing."""
+    """The kept part of an answer. Lists are projected member by member; a name that is missing stays missing.
+
+    Raises:
+        TypeError: A plain value where fields are to be kept: the answer has another form than was declared.
+    """
     if kept is None:
         return plain(answer)
     if isinstance(answer, list):
         return [project(member, kept) for member in answer]
-    if not isinstance(answer, Mapping):
+    if not isinstance(answer, _MAPPING):
+        if kept and answer is not None:
+            raise TypeError(f"no fields in a {type(answer).__name__}")
         return plain(answer)
-    return {name: project(answer[name], below) for name, below in kept.items() if answer.get(name) is not None}
+    told = ((name, answer.get(name), below) for name, below in kept.items())
+    return {
+        name: value if type(value) is str and below is None else project(value, below)
+        for name, value, below in told
+        if value is not None
+    }
 
 
 def plain(value: Any) -> Any:
@@ -47,7 +61,7 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, datetime):
         return stamp(value if value.tzinfo else value.replace(tzinfo=UTC))
-    if isinstance(value, Mapping):
+    if isinstance(value, _MAPPING):
         return {str(name): plain(member) for name, member in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         return [plain(member) for member in value]
@@ -55,14 +69,33 @@ def plain(value: Any) -> Any:
 
 
 def walk(answer: Any, path: str) -> Iterator[Any]:
-    """The items that a path like ``Reservations[].Instances[]`` leads to; nothing where a name is missing."""
+    """The items that a path like ``Reservations[].Instances[]`` leads to; nothing where a name is missing.
+
+    Raises:
+        TypeError: Something else stands where the path leads: taking it for an empty list would call resources gone.
+    """
     name, _, rest = path.partition(".")
-    found = answer.get(name.removesuffix("[]")) if isinstance(answer, Mapping) else None
-    if not rest:
-        yield from found if isinstance(found, (list, tuple)) else ()
+    if not isinstance(answer, _MAPPING):
+        raise TypeError(f"no fields in a {type(answer).__name__}")
+    found = answer.get(name.removesuffix("[]"))
+    if found is None:
         return
-    for member in found if isinstance(found, (list, tuple)) else (found,):
-        yield from walk(member, rest)
+    many = isinstance(found, (list, tuple))
+    if rest:
+        for member in found if many else (found,):
+            yield from walk(member, rest)
+        return
+    if not many:
+        raise TypeError(f"no list but a {type(found).__name__}")
+    yield from found
+
+
+class UnseenFieldError(Exception):
+    """A field that a template needs could not be seen: what would be asked with it is unseen for the same reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def fill(template: Any, known: Mapping[str, Any]) -> Any:
@@ -70,6 +103,7 @@ def fill(template: Any, known: Mapping[str, Any]) -> Any:
 
     Raises:
         KeyError: A field that this resource does not have: there is nothing to ask.
+        UnseenFieldError: A field that could not be read, or not all of it: nobody knows what to ask.
     """
     if isinstance(template, str):
         whole = TEMPLATE.fullmatch(template)
@@ -78,7 +112,7 @@ def fill(template: Any, known: Mapping[str, Any]) -> Any:
         return TEMPLATE.sub(lambda found: str(_known(found[1], known)), template)
     if isinstance(template, (list, tuple)):
         return [fill(member, known) for member in template]
-    if isinstance(template, Mapping):
+    if isinstance(template, _MAPPING):
         return {name: fill(member, known) for name, member in template.items()}
     return template
 
@@ -87,4 +121,17 @@ def _known(name: str, known: Mapping[str, Any]) -> Any:
     value = known.get(name)
     if value is None:
         raise KeyError(name)
+    reason = hidden(value)
+    if reason is not None:
+        raise UnseenFieldError(reason)
     return value
+
+
+def hidden(value: Any) -> str | None:
+    """Why a kept value, or a member of a kept list, could not be seen; ``None`` if all of it was."""
+    if isinstance(value, str):
+        return None
+    for one in value if isinstance(value, (list, tuple)) else (value,):
+        if isinstance(one, _MAPPING) and len(one) == 1 and UNSEEN_KEY in one:
+            return str(one[UNSEEN_KEY])
+    return None

@@ -9,15 +9,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from auditor.domain.reading import Readings, Unseen
+from auditor.domain.reading import UNSEEN_KEY, Readings, Unseen
 
 PlaceKind: TypeAlias = Literal["account", "region"]
 Items: TypeAlias = str | Callable[[Mapping[str, Any]], Iterable[Mapping[str, Any]]]
 T = TypeVar("T")
 TEMPLATE = re.compile(r"\{(\w+)\}")
+COMMON = frozenset({"account", "partition", "region"})
+"""Templates that are the same for all resources of a place (``region`` only where the listing names no other)."""
+
+
+def templates(template: Any) -> frozenset[str]:
+    """The names of all templates in a parameter, in lists and maps too."""
+    if isinstance(template, str):
+        return frozenset(TEMPLATE.findall(template))
+    if isinstance(template, Mapping):
+        return frozenset().union(*(templates(member) for member in template.values()))
+    if isinstance(template, (list, tuple)):
+        return frozenset().union(*(templates(member) for member in template))
+    return frozenset()
 
 
 @dataclass(frozen=True, init=False, slots=True, eq=False)
@@ -32,6 +46,7 @@ class Read:
     ``project`` replaces ``keep`` by a pure function: for values that may only be scanned in memory.
     ``prepare`` is an operation repeated until its ``State`` is ``COMPLETE`` before the read itself.
     ``batch`` names a list parameter and how many members one call takes; details read earlier may fill it by their name.
+    ``page`` cuts each page down as it comes, where whole answers would cost too much memory.
     """
 
     operation: str
@@ -45,6 +60,7 @@ class Read:
     project: Callable[[Any], Any] | None
     prepare: str | None
     batch: tuple[str, int] | None
+    page: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None
 
     def __init__(
         self,
@@ -59,6 +75,7 @@ class Read:
         project: Callable[[Any], Any] | None = None,
         prepare: str | None = None,
         batch: tuple[str, int] | None = None,
+        page: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
         **params: Any,
     ) -> None:
         chosen = {
@@ -73,6 +90,7 @@ class Read:
             "project": project,
             "prepare": prepare,
             "batch": batch,
+            "page": page,
         }
         for name, value in chosen.items():
             object.__setattr__(self, name, value)
@@ -81,6 +99,11 @@ class Read:
     def operations(self) -> tuple[str, ...]:
         """Every operation that this read may call."""
         return (self.operation,) if self.prepare is None else (self.prepare, self.operation)
+
+    @property
+    def shared(self) -> bool:
+        """Whether the question is the same for every resource of a region, so that one answer serves all of them."""
+        return self.when is None and self.batch is None and templates(self.params) <= COMMON
 
 
 @dataclass(frozen=True, init=False, slots=True, eq=False)
@@ -160,10 +183,21 @@ class ResourceType:
         return frozenset({path.split(".", 1)[0].split("[", 1)[0] for path in kept} | set(self.details))
 
     def describe(self, content: Mapping[str, Any]) -> Any:
-        """The document that this evidence shows; pure, so that anybody may derive it again."""
+        """The document that this evidence shows; pure, so that anybody may derive it again.
+
+        Where the function cannot read an answer, the first detail without which it can is taken for unseen, or all of
+        them; an error that remains is raised.
+        """
         if self._describe is None:
             raise RuntimeError(f"{self.name} has no document function")
-        return self._describe(Readings(content, self.names))
+        try:
+            return self._describe(Readings(content, self.names))
+        except Exception as error:  # an answer of a form that nobody foresaw hides itself, not the resource
+            for hidden in (*((name,) for name in self.details), tuple(self.details)):
+                gaps = {name: {UNSEEN_KEY: f"{type(error).__name__} {self.name}"} for name in hidden}
+                with suppress(Exception):
+                    return self._describe(Readings({**content, **gaps}, self.names))
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,18 +253,30 @@ class Joined:
         return self.populations[resource_type.name]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Spread:
+    """Members of a derived type's own, with ids of their own: a pure function groups the inputs into them.
+
+    ``shown_by`` are the inputs whose listings must have been complete for all members to be there.
+    """
+
+    members: Callable[[Joined], Iterable[Member]]
+    shown_by: tuple[ResourceType, ...]
+
+
 @dataclass(slots=True, eq=False)
 class DerivedType:
     """A kind of thing that joins others, built by a pure function once its inputs of the run are in.
 
     ``over`` is ``account`` or ``region`` (exactly one document per place), or an input type: one document per member,
-    under the member's own id. Inputs that a run gave up are unseen, never empty.
+    under the member's own id; or a spread: one document per member that it makes of the inputs of the whole account.
+    Inputs that a run gave up are unseen, never empty.
     """
 
     name: str
     version: int
     title: str
-    over: PlaceKind | ResourceType
+    over: PlaceKind | ResourceType | Spread
     inputs: tuple[ResourceType, ...]
     _describe: Callable[[Joined], Any] | None = None
 
@@ -247,13 +293,25 @@ class DerivedType:
     @property
     def place(self) -> PlaceKind:
         """Where its documents stand: the place itself, or that of the members."""
+        if isinstance(self.over, Spread):
+            return "account"
         return self.over.place if isinstance(self.over, ResourceType) else self.over
 
     def describe(self, joined: Joined) -> Any:
-        """The document that these inputs show; pure."""
+        """The document that these inputs show; pure.
+
+        Where the function cannot read an input, the first population without which it can is taken for unseen, or all.
+        """
         if self._describe is None:
             raise RuntimeError(f"{self.name} has no document function")
-        return self._describe(joined)
+        try:
+            return self._describe(joined)
+        except Exception as error:  # as above: what nobody foresaw hides itself
+            for hidden in (*((name,) for name in joined.populations), tuple(joined.populations)):
+                gaps = {name: Population((), f"{type(error).__name__} {self.name}") for name in hidden}
+                with suppress(Exception):
+                    return self._describe(replace(joined, populations={**joined.populations, **gaps}))
+            raise
 
 
 AnyType: TypeAlias = ResourceType | DerivedType

@@ -27,29 +27,30 @@ Counts: TypeAlias = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many verdicts stand in each state."""
+    """How many verdicts stand in each state; ``excluded`` findings are out of scope, so they are none and stand beside."""
 
     passing: int = 0
     failing: int = 0
     unknown: int = 0
     not_applicable: int = 0
+    excluded: int = 0
 
     @classmethod
     def of(cls, states: Mapping[str, int]) -> Tally:
         """The tally of counts by state."""
-        return cls(
-            states.get("pass", 0), states.get("fail", 0), states.get("unknown", 0), states.get("not_applicable", 0)
-        )
+        return cls(*(states.get(word, 0) for word in ("pass", "fail", "unknown", "not_applicable", "excluded")))
 
     @classmethod
     def sum(cls, tallies: Iterable[Tally]) -> Tally:
         """Several tallies as one."""
-        rows = [(tally.passing, tally.failing, tally.unknown, tally.not_applicable) for tally in tallies]
+        rows = [
+            (tally.passing, tally.failing, tally.unknown, tally.not_applicable, tally.excluded) for tally in tallies
+        ]
         return cls(*(sum(column) for column in zip(*rows, strict=True))) if rows else cls()
 
     @property
     def judged(self) -> int:
-        """What the share is taken of: not applicable is counted beside it."""
+        """What the share is taken of: not applicable and excluded are counted beside it."""
         return self.passing + self.failing + self.unknown
 
     @property

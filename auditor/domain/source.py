@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 SourceKind: TypeAlias = Literal["aws", "kubernetes"]
 GLOBAL = "global"
 JOIN = "join"
-UnitState: TypeAlias = Literal["due", "leased", "done", "given_up"]
+UnitState: TypeAlias = Literal["due", "leased", "done", "given_up", "cancelled"]
 
 NAMESPACE = UUID("6f0e3c1e-7b55-5d1b-9a5c-0d7a52a9c4b1")
 
@@ -38,16 +38,34 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Manners:
+    """How gently a source is asked: requests a second per region and service, calls in a day, and hours of quiet.
+
+    Hours are UTC, ``[from, to)``, and may pass midnight; within them no unit begins. ``None`` means no limit of its own.
+    """
+
+    per_second: float | None = None
+    daily_calls: int | None = None
+    quiet: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
-    """A source's region, or ``global`` for what stands over all regions. ``join`` is where derived types are built."""
+    """A source's region, or ``global`` for what stands over all regions. ``join`` is where derived types are built.
+
+    A cluster has no regions: all of it stands at ``global``, and ``account`` is its name.
+    """
 
     account: str
     region: str
     partition: str = "aws"
+    kind: SourceKind = "aws"
 
     @property
     def native_id(self) -> str:
-        """How the place itself is named as a resource: the account's root ARN, or ``ACCOUNT/REGION``."""
+        """How the place itself is named as a resource: the account's root ARN, ``ACCOUNT/REGION``, or ``/Cluster/NAME``."""
+        if self.kind == "kubernetes":
+            return f"/Cluster/{self.account}"
         if self.region in {GLOBAL, JOIN}:
             return f"arn:{self.partition}:iam::{self.account}:root"
         return f"{self.account}/{self.region}"
@@ -55,12 +73,17 @@ class Place:
     @property
     def resource_type(self) -> str:
         """The type that the place has as a resource."""
+        if self.kind == "kubernetes":
+            return "kubernetes.cluster"
         return "aws.account" if self.region in {GLOBAL, JOIN} else "aws.region"
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A leased piece of a run: one place. ``fence`` grows with each lease, so a late worker is recognised."""
+    """A leased piece of a run: one place. ``fence`` grows with each lease, so a late worker is recognised.
+
+    A busy place is cut into parts: each looks at the types of its own ``services``; empty means all of them.
+    """
 
     tenant: UUID
     id: UUID
@@ -69,8 +92,14 @@ class Unit:
     place: str
     fence: int
     slot: datetime
+    part: str = ""
+    services: tuple[str, ...] = ()
+
+    def has(self, resource_type: str) -> bool:
+        """Whether a type (``aws.s3.bucket``) is this unit's to look at."""
+        return not self.services or resource_type.split(".")[1] in self.services
 
 
-def unit_id(tenant: UUID, source: UUID, place: str, slot: datetime) -> UUID:
-    """Source, place and slot name a unit: planning twice plans the same unit."""
-    return public_id(tenant, "unit", str(source), place, slot.isoformat())
+def unit_id(tenant: UUID, source: UUID, place: str, slot: datetime, part: str = "") -> UUID:
+    """Source, place, part and slot name a unit: planning twice plans the same unit."""
+    return public_id(tenant, "unit", str(source), place, slot.isoformat(), *((part,) if part else ()))

@@ -1,8 +1,8 @@
 """The only door to boto3: an account as the pipeline may ask it, with the vendor's errors translated once.
 
-One data loader is shared by all sessions (a second one costs 68 MiB per 20 clients), clients are made once per service
-and region and are safe to share by threads, and an endpoint on loopback gets S3 Control requests without the account
-label that no resolver knows.
+Clients know declared operations only (``_models``), are made once per account, service and region, are safe to share by
+threads, and go when others were used more lately or when their service is given up: fifty services in twenty regions
+would fill a machine. An endpoint on loopback gets S3 Control requests without the account label that no resolver knows.
 """
 
 from __future__ import annotations
@@ -19,17 +19,22 @@ from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import boto3
+import botocore
 import botocore.config
 import botocore.exceptions
-import botocore.loaders
-import botocore.session
 from botocore.credentials import RefreshableCredentials
 
 from auditor.collectors.aws._actions import action_of
+from auditor.collectors.aws._denials import denied_by
+from auditor.collectors.aws._models import loader
+from auditor.collectors.aws._session import USER_AGENT, Clients, clients, new_session
+from auditor.collectors.aws._tls import share_roots
+from auditor.collectors.aws._wholeness import refuse_torn
 from auditor.collectors.pace import BURST, COST, RATE, Bucket, LocalBucket, rate_key
 from auditor.domain.errors import CollectionError, WrongAccountError
-from auditor.domain.ports import CallFailed, FailureKind
+from auditor.domain.ports import Caller, CallFailed, FailureKind
+
+__all__ = ["AwsCaller", "api_name", "connect", "enabled_regions", "loader", "switched_off", "translate"]
 
 DENIED = frozenset(  # one word a code; a list of literals would be a page
     "AccessDenied AccessDeniedException UnauthorizedOperation AuthorizationError UnauthorizedException AuthFailure "
@@ -46,30 +51,19 @@ PREPARE_TRIES = 30
 HOME = {"aws": "us-east-1", "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-north-1"}
 
 
-@cache
-def loader() -> Any:
-    """The process's one reader of service models."""
-    return botocore.loaders.create_loader()
-
-
-def _session(profile: str | None) -> boto3.session.Session:
-    session = botocore.session.Session(profile=profile)
-    session.register_component("data_loader", loader())
-    return boto3.session.Session(botocore_session=session)
-
-
 class AwsCaller:
     """One AWS account, asked as one identity. Satisfies ``domain.ports.Caller``; make it with ``connect``."""
 
     def __init__(
         self,
-        session: boto3.session.Session,
+        session: Any,
         *,
         account: str,
         identity: str,
         endpoint_url: str | None,
         threads: int,
         bucket: Bucket,
+        kept: Clients | None = None,
     ) -> None:
         self._session = session
         self._bucket = bucket
@@ -79,8 +73,11 @@ class AwsCaller:
             max_pool_connections=threads,
             connect_timeout=5,
             read_timeout=20,
+            user_agent=USER_AGENT,
         )
-        self._clients: dict[tuple[str, str], Any] = {}
+        self._clients = clients() if kept is None else kept
+        self._owner = object()  # two accounts never share a client, nor do two ways into one account
+        self._making = Lock()
         self._calls: Counter[str] = Counter()
         self._lock = Lock()
         self.account = account
@@ -125,17 +122,28 @@ class AwsCaller:
         service, _, method = operation.partition(":")
         return action_of(operation, api_name(service, method))
 
+    def release(self, service: str) -> None:
+        """Let go of a service's clients and models; asking it again makes new ones."""
+        self._clients.drop(lambda key: key[:2] == (self._owner, service))
+        loader().forget(service)
+
     def _client(self, service: str, region: str) -> Any:
-        with self._lock:
-            client = self._clients.get((service, region))
+        key = (self._owner, service, region)
+        client = self._clients.get(key)
+        if client is not None:
+            return client
+        with self._making:  # sessions are not for many threads
+            client = self._clients.get(key)
             if client is None:
-                client = self._session.client(
+                client = self._session.create_client(
                     service, region_name=region, endpoint_url=self._endpoint_url, config=self._config
                 )
+                share_roots(client)
                 client.meta.events.register("before-send", self._before(region))
+                client.meta.events.register("after-call", refuse_torn)
                 if service == "s3control":
                     client.meta.events.register("before-sign.s3-control", _without_account_label)
-                self._clients[service, region] = client
+                self._clients.put(key, client)
             return client
 
     def _before(self, region: str) -> Callable[..., None]:
@@ -171,10 +179,10 @@ def connect(
     """
     endpoint_url = endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
     try:
-        session = _session(profile)
+        session = new_session(profile)
         if role_arn:
             session = _assumed(session, role_arn, external_id, endpoint_url)
-        sts = session.client("sts", region_name=_sts_region(session), endpoint_url=endpoint_url)
+        sts = _sts(session, endpoint_url)
         who = sts.get_caller_identity()
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
         raise CollectionError(
@@ -206,8 +214,16 @@ def translate(error: Exception, action: str) -> CallFailed:
             kind = "denied"
         if code == "AccessDeniedException" and NOT_ENABLED in str(error):
             code, kind = "NotEnabled", "error"
-        return CallFailed(code, kind, action=action, message=_first_line(error))
+        by = denied_by(str(error)) if kind == "denied" else ""
+        wait = _retry_after(error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
+        return CallFailed(code, kind, action=action, message=_first_line(error), by=by, retry_after=wait)
     return CallFailed(type(error).__name__, "error", action=action, message=_first_line(error))
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """The seconds that a refusal asks us to wait; zero where it does not, or names a date."""
+    told = headers.get("retry-after", "")
+    return float(told) if told.isascii() and told.isdigit() else 0.0
 
 
 @cache
@@ -218,20 +234,13 @@ def api_name(service: str, method: str) -> str:
         KeyError: The service has no such operation.
     """
     model = loader().load_service_model(service, "service-2")
-    return _names(service, tuple(model["operations"]))[method]
+    names: dict[str, str] = {botocore.xform_name(name): name for name in model["operations"]}
+    return names[method]
 
 
-@cache
-def _names(service: str, operations: tuple[str, ...]) -> Mapping[str, str]:
-    del service
-    return {botocore.xform_name(name): name for name in operations}
-
-
-def _assumed(
-    session: boto3.session.Session, role_arn: str, external_id: str | None, endpoint_url: str | None
-) -> boto3.session.Session:
+def _assumed(session: Any, role_arn: str, external_id: str | None, endpoint_url: str | None) -> Any:
     """A session under the role, renewed before it ends; the long-lived credentials are used for nothing else."""
-    sts = session.client("sts", region_name=_sts_region(session), endpoint_url=endpoint_url)
+    sts = _sts(session, endpoint_url)
     asked = {"RoleArn": role_arn, "RoleSessionName": "auditor"} | ({"ExternalId": external_id} if external_id else {})
 
     def fresh() -> dict[str, str]:
@@ -243,36 +252,42 @@ def _assumed(
             "expiry_time": got["Expiration"].isoformat(),
         }
 
-    assumed = botocore.session.Session()
-    assumed.register_component("data_loader", loader())
+    assumed = new_session()
     assumed._credentials = RefreshableCredentials.create_from_metadata(  # noqa: SLF001  (botocore offers no public way)
         fresh(), refresh_using=fresh, method="sts-assume-role"
     )
-    return boto3.session.Session(botocore_session=assumed)
+    return assumed
 
 
-def _sts_region(session: boto3.session.Session) -> str:
-    return session.region_name or "us-east-1"
+def _sts(session: Any, endpoint_url: str | None) -> Any:
+    region = session.get_config_variable("region") or "us-east-1"
+    config = botocore.config.Config(user_agent=USER_AGENT)
+    return session.create_client("sts", region_name=region, endpoint_url=endpoint_url, config=config)
 
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0][:300] if str(error) else type(error).__name__
 
 
+MARKERS: Mapping[str, tuple[str, str]] = {"list_web_acls": ("NextMarker", "NextMarker")}
+"""Method -> the field that asks for the next page and the one that names it, where these are not ``NextToken``."""
+
+
 def _followed(client: Any, method: str, params: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The answers of an operation whose pages the client library does not know, though it hands out tokens (Athena's)."""
+    asks, names = MARKERS.get(method, ("NextToken", "NextToken"))
     answer = getattr(client, method)(**params)
     yield answer
-    while (token := answer.get("NextToken")) and _takes_token(client, method):
-        answer = getattr(client, method)(**params, NextToken=token)
-        if answer.get("NextToken") == token:
+    while (token := answer.get(names)) and _takes(client, method, asks):
+        answer = getattr(client, method)(**params, **{asks: token})
+        if answer.get(names) == token:
             raise botocore.exceptions.PaginationError(message="the same token was handed out twice")
         yield answer
 
 
-def _takes_token(client: Any, method: str) -> bool:
+def _takes(client: Any, method: str, field: str) -> bool:
     asked = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[method]).input_shape
-    return asked is not None and "NextToken" in asked.members
+    return asked is not None and field in asked.members
 
 
 def _unchanged(answer: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -308,7 +323,7 @@ def _loopback(host: str) -> bool:
         return False
 
 
-def enabled_regions(caller: AwsCaller) -> tuple[str, ...]:
+def enabled_regions(caller: Caller) -> tuple[str, ...]:
     """The regions that this account has switched on, by name.
 
     Raises:
@@ -322,3 +337,13 @@ def enabled_regions(caller: AwsCaller) -> tuple[str, ...]:
             advice="Allow ec2:DescribeRegions, or name the regions with --region",
         ) from failure
     return tuple(sorted(region["RegionName"] for page in pages for region in page["Regions"]))
+
+
+def switched_off(caller: AwsCaller) -> frozenset[str]:
+    """The regions that AWS has and this account has not switched on; none where AWS does not say."""
+    try:
+        pages = list(caller.pages("ec2:describe_regions", {"AllRegions": True}, region=caller.home))
+    except CallFailed:
+        return frozenset()
+    regions = [region for page in pages for region in page["Regions"]]
+    return frozenset(one["RegionName"] for one in regions if one.get("OptInStatus") == "not-opted-in")

@@ -1,4 +1,4 @@
-"""REST APIs: which methods anybody may call, and which stages keep no record of calls."""
+"""REST APIs: whether each method asks who calls, and which stages keep no record of calls."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from auditor.collectors.aws._ec2 import Item, holds
+from auditor.collectors.aws._listed import listed
 from auditor.collectors.aws._offenders import offenders
 from auditor.domain.reading import Reading, Readings, Seen, Unseen, both
 from auditor.domain.resource_type import Listing, Read, ResourceType
@@ -16,14 +17,20 @@ NOT_JUDGED = "OPTIONS"
 
 @dataclass(frozen=True, slots=True)
 class RestApi:
-    """A REST API; ``shielded`` is private with a resource policy, ``open_methods`` ask nobody who calls."""
+    """A REST API with its stages that keep no record."""
 
     name: Reading[str]
-    shielded: Reading[bool]
-    has_methods: Reading[bool]
-    open_methods: tuple[str | Unseen, ...]
     has_stages: Reading[bool]
     silent_stages: tuple[str | Unseen, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method of a REST API; an API is ``shielded`` if it is private and has a resource policy."""
+
+    name: str
+    shielded: Reading[bool]
+    asks_who_calls: Reading[bool]
 
 
 def methods(page: Item) -> Iterator[Item]:
@@ -32,29 +39,26 @@ def methods(page: Item) -> Iterator[Item]:
         for verb, method in sorted((resource.get("resourceMethods") or {}).items()):
             if verb != NOT_JUDGED:
                 asked = (method or {}).get("authorizationType")
-                yield {"path": resource.get("path"), "verb": verb, "authorizationType": asked}
+                yield {
+                    "resourceId": resource.get("id"),
+                    "path": resource.get("path"),
+                    "verb": verb,
+                    "authorizationType": asked,
+                }
 
 
 rest_api = ResourceType(
     "aws.apigateway.rest_api",
-    version=1,
+    version=2,
     title="REST API",
     listing=Listing(
         "apigateway:get_rest_apis",
         items="items",
         id="arn:{partition}:apigateway:{region}::/restapis/{id}",
-        keep=("id", "name", "endpointConfiguration.types", "policy"),
+        keep=("id", "name"),
         limit=500,
     ),
     details={
-        "methods": Read(
-            "apigateway:get_resources",
-            restApiId="{id}",
-            embed=["methods"],
-            limit=500,
-            items=methods,
-            keep=("path", "verb", "authorizationType"),
-        ),
         "stages": Read(
             "apigateway:get_stages",
             restApiId="{id}",
@@ -64,28 +68,49 @@ rest_api = ResourceType(
     },
 )
 
+method = ResourceType(
+    "aws.apigateway.method",
+    version=1,
+    title="Method of a REST API",
+    listing=Listing(
+        "apigateway:get_resources",
+        restApiId="{id}",
+        embed=["methods"],
+        limit=500,
+        within=(Read("apigateway:get_rest_apis", items="items", limit=500, keep=("id",)),),
+        items=methods,
+        id="arn:{partition}:apigateway:{region}::/restapis/{id}/resources/{resourceId}/methods/{verb}",
+        keep=("id", "name", "endpointConfiguration.types", "policy", "path", "verb", "authorizationType"),
+    ),
+)
+
 
 @rest_api.document
 def describe_rest_api(seen: Readings) -> RestApi:
-    """The API with its open methods and its stages without a log named."""
-    private = seen["endpointConfiguration"].map(lambda found: (found or {}).get("types") == ["PRIVATE"])
-    name = seen["name"]
+    """The API with its stages without a log named."""
     return RestApi(
-        name=seen["id"].map(lambda id_: f"{id_} ({name.value})" if isinstance(name, Seen) and name.value else str(id_)),
-        shielded=both(private, seen["policy"].map(bool)).map(all),
-        has_methods=holds(seen["methods"]),
-        open_methods=offenders(seen["methods"], _open),
+        name=seen["id"].map(lambda id_: _called(str(id_), seen["name"])),
         has_stages=holds(seen["stages"]),
         silent_stages=offenders(seen["stages"], _silent),
     )
 
 
-def _open(method: Item) -> Reading[str | None]:
-    called = f"{method.get('verb')} {method.get('path')}"
-    asked = method.get("authorizationType")
-    if asked is None:
-        return Unseen(f"method {called} was listed without its authorization")
-    return Seen(called if str(asked).upper() == "NONE" else None)
+@method.document
+def describe_method(seen: Readings) -> Method:
+    """The method with what shields its API; one that was listed without its authorization was not seen."""
+    private = seen["endpointConfiguration"].map(lambda found: (found or {}).get("types") == ["PRIVATE"])
+    asked = seen["authorizationType"]
+    return Method(
+        name=f"{listed(seen['verb'])} {listed(seen['path'])} of {_called(listed(seen['id']), seen['name'])}",
+        shielded=both(private, seen["policy"].map(bool)).map(all),
+        asks_who_calls=Unseen("authorizationType is not in the listing")
+        if asked == Seen(None)
+        else asked.map(lambda word: str(word).upper() != "NONE"),
+    )
+
+
+def _called(id_: str, name: Reading[str | None]) -> str:
+    return f"{id_} ({name.value})" if isinstance(name, Seen) and name.value else id_
 
 
 def _silent(stage: Item) -> Reading[str | None]:

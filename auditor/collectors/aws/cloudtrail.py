@@ -92,6 +92,11 @@ def organization_trails(page: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     return (item for item in page.get("trailList", ()) if item.get("IsOrganizationTrail"))
 
 
+def multi_region_trails(page: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Trails of all regions, own and foreign: each shows in every region, so one region's answer is enough."""
+    return (item for item in page.get("trailList", ()) if item.get("IsMultiRegionTrail"))
+
+
 trail = ResourceType(
     "aws.cloudtrail.trail",
     version=1,
@@ -118,6 +123,22 @@ organization_trail = ResourceType(
     details=DETAILS,
 )
 
+multi_region_trail = ResourceType(
+    "aws.cloudtrail.multi_region_trail",
+    version=1,
+    title="CloudTrail trail of all regions",
+    place="account",
+    listing=Listing(
+        "cloudtrail:describe_trails",
+        items=multi_region_trails,
+        id="TrailARN",
+        region="HomeRegion",
+        keep=LISTED,
+        includeShadowTrails=True,
+    ),
+    details=DETAILS,
+)
+
 recording = DerivedType(
     "aws.cloudtrail.recording",
     version=1,
@@ -136,6 +157,12 @@ def describe_trail(seen: Readings) -> Trail:
 @organization_trail.document
 def describe_organization_trail(seen: Readings) -> Trail:
     """The organisation's trail, in the same form as an own one."""
+    return _trail(seen)
+
+
+@multi_region_trail.document
+def describe_multi_region_trail(seen: Readings) -> Trail:
+    """A trail that records every region, in the same form, wherever its home is."""
     return _trail(seen)
 
 

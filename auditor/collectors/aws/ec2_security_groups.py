@@ -24,14 +24,17 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class SecurityGroup:
-    """A security group with its rules, and whether any network interface stands in it."""
+    """A security group with its rules. ``known_idle``: its interfaces were listed and there is none.
+
+    Where they could not be listed it counts as in use: that turns no verdict and lets the severity err upwards.
+    """
 
     name: Reading[str]
     is_default: Reading[bool]
     ingress: Reading[tuple[Permission, ...]]
     ingress_rules: Reading[int]
     egress_rules: Reading[int]
-    use: Reading[str]
+    known_idle: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class ExposedGroup:
     """What public addresses reach through a security group, its prefix lists resolved and its rules added up."""
 
     name: Reading[str]
-    use: Reading[str]
+    known_idle: bool
     openings: Reading[tuple[Opening, ...]]
     reach: Reading[str]
 
@@ -68,7 +71,7 @@ def named_prefix_lists(page: Item) -> Iterator[Item]:
 
 security_group = ResourceType(
     "aws.ec2.security_group",
-    version=1,
+    version=2,
     title="Security group",
     listing=Listing(
         "ec2:describe_security_groups",
@@ -115,7 +118,7 @@ prefix_list = ResourceType(
 
 exposed_group = DerivedType(
     "aws.ec2.exposed_group",
-    version=1,
+    version=2,
     title="Security group as the world meets it",
     over=security_group,
     inputs=(security_group, prefix_list),
@@ -132,7 +135,7 @@ def describe_security_group(seen: Readings) -> SecurityGroup:
         ingress=seen["IpPermissions"].map(lambda rules: tuple(_permission(rule) for rule in rules or ())),
         ingress_rules=seen["IpPermissions"].map(lambda rules: len(rules or ())),
         egress_rules=seen["IpPermissionsEgress"].map(lambda rules: len(rules or ())),
-        use=holds(seen["interfaces"]).map(lambda used: "in use" if used else "on no network interface"),
+        known_idle=holds(seen["interfaces"]) == Seen(value=False),
     )
 
 
@@ -151,7 +154,7 @@ def describe_exposed_group(joined: Joined) -> ExposedGroup:
     group: SecurityGroup = joined.member.document
     lists = joined.of(prefix_list)
     found = group.ingress.map(lambda rules: openings([part for rule in rules for part in _resolved(rule, lists)]))
-    return ExposedGroup(name=group.name, use=group.use, openings=found, reach=found.map(told))
+    return ExposedGroup(name=group.name, known_idle=group.known_idle, openings=found, reach=found.map(told))
 
 
 def _permission(rule: Item) -> Permission:

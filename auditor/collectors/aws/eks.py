@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from auditor.collectors.aws._eks_versions import version_supported_until
 from auditor.collectors.aws._listed import listed
+from auditor.collectors.aws._tables import supported_until
 from auditor.domain.network import Addresses
 from auditor.domain.reading import Reading, Readings, Seen, Unseen
 from auditor.domain.resource_type import Listing, Read, ResourceType
@@ -38,7 +38,7 @@ def clusters(page: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 cluster = ResourceType(
     "aws.eks.cluster",
-    version=1,
+    version=2,
     title="EKS cluster",
     listing=Listing(
         "eks:list_clusters",
@@ -75,7 +75,7 @@ def describe_cluster(seen: Readings) -> Cluster:
     return Cluster(
         name=listed(seen["name"]),
         version=version,
-        supported_until=version_supported_until(version),
+        supported_until=supported_until("eks_versions", version, "Kubernetes"),
         public_endpoint=public,
         public_ranges=ranges,
         public_prefix=_widest(ranges),

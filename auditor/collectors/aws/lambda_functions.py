@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from auditor.collectors.aws._ec2 import holds, parts
-from auditor.collectors.aws._lambda_runtimes import runtime_supported_until
+from auditor.collectors.aws._tables import supported_until
 from auditor.collectors.aws._variables import scan_variables, told_secrets
 from auditor.domain.policy import open_to_strangers, statements_of
 from auditor.domain.reading import UNSEEN_KEY, Reading, Readings, Seen, Unseen
@@ -46,7 +46,7 @@ def scanned(environment: Mapping[str, Any]) -> dict[str, Any]:
 
 function = ResourceType(
     "aws.lambda.function",
-    version=1,
+    version=2,
     title="Lambda function",
     listing=Listing(
         "lambda:list_functions",
@@ -94,7 +94,9 @@ def describe_function(seen: Readings) -> Function:
         name=seen["FunctionName"],
         package=package,
         runtime=seen["Runtime"],
-        supported_until=Unseen("an image brings its own") if image else runtime_supported_until(seen["Runtime"]),
+        supported_until=Unseen("an image brings its own")
+        if image
+        else supported_until("lambda_runtimes", seen["Runtime"], "runtime"),
         secrets=told_secrets(seen["ScannedVariables"]),
         open_statements=statements_of(policy).map(open_to_strangers),
         open_urls=_open_urls(seen["urls"]),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from auditor.collectors.aws._ec2 import holds
+from auditor.collectors.aws._listed import listed
 from auditor.domain.reading import Reading, Readings
-from auditor.domain.resource_type import Read, ResourceType
+from auditor.domain.resource_type import Listing, Read, ResourceType
+from auditor.domain.scope import ORGANISATION_ACCOUNT
 
 ALONE = ("AWSOrganizationsNotInUseException",)
 OPEN_POLICY = "p-FullAWSAccess"
@@ -43,6 +45,36 @@ membership = ResourceType(
         ),
     },
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account as its organisation lists it; ``status`` is ``ACTIVE``, ``SUSPENDED`` or ``PENDING_CLOSURE``."""
+
+    id: str
+    name: Reading[str]
+    status: Reading[str]
+
+
+account = ResourceType(
+    ORGANISATION_ACCOUNT,
+    version=1,
+    title="Account that the organisation lists",
+    place="account",
+    listing=Listing(
+        "organizations:list_accounts",
+        items="Accounts",
+        id="Arn",
+        keep=("Id", "Name", "Status"),
+        unsupported=ALONE,
+    ),
+)
+
+
+@account.document
+def describe_account(seen: Readings) -> Account:
+    """The account; who holds it by e-mail is not kept."""
+    return Account(id=listed(seen["Id"]), name=seen["Name"], status=seen["Status"])
 
 
 @membership.document

@@ -27,7 +27,7 @@ class Instance:
     family: Reading[str]
     cluster: Reading[str | None]
     is_replica: Reading[bool]
-    environment: Reading[str | None]
+    environment_tag: Reading[str | None]
     zone: Reading[str | None]
     encrypted: Reading[bool]
     public: Reading[bool]
@@ -56,7 +56,7 @@ class Cluster:
 
 
 def instances(page: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Relational instances, each with its parameter group and the value of its environment tag at hand."""
+    """Relational instances, each with its parameter group and its environment tag (``key=value``) at hand."""
     for item in page.get("DBInstances", ()):
         if item.get("Engine") not in {"docdb", "neptune"}:
             group: Mapping[str, Any] = next(iter(item.get("DBParameterGroups") or ()), {})
@@ -64,7 +64,7 @@ def instances(page: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
                 **item,
                 "ParameterGroup": group.get("DBParameterGroupName"),
                 "ParameterStatus": group.get("ParameterApplyStatus"),
-                "Environment": _environment(item.get("TagList") or ()),
+                "EnvironmentTag": _environment(item.get("TagList") or ()),
             }
 
 
@@ -79,8 +79,8 @@ def transport_parameters(page: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]
 
 
 def _environment(tags: Iterable[Mapping[str, Any]]) -> str | None:
-    values = (str(tag.get("Value", "")) for tag in tags if str(tag.get("Key", "")).lower() in ENVIRONMENT_TAGS)
-    return next((value.strip().lower() for value in values), None)
+    named = (tag for tag in tags if str(tag.get("Key", "")).lower() in ENVIRONMENT_TAGS)
+    return next((f"{tag['Key']}={str(tag.get('Value', '')).strip()}" for tag in named), None)
 
 
 def _own_parameters_decide(seen: Readings) -> bool:
@@ -96,7 +96,7 @@ def _has_parameter(seen: Readings) -> bool:
 
 instance = ResourceType(
     "aws.rds.instance",
-    version=1,
+    version=2,
     title="RDS instance",
     listing=Listing(
         "rds:describe_db_instances",
@@ -121,7 +121,7 @@ instance = ResourceType(
             "ReadReplicaSourceDBClusterIdentifier",
             "ParameterGroup",
             "ParameterStatus",
-            "Environment",
+            "EnvironmentTag",
         ),
     ),
     details={
@@ -189,7 +189,7 @@ def describe_instance(seen: Readings) -> Instance:
                 )
             )
         ),
-        environment=seen["Environment"],
+        environment_tag=seen["EnvironmentTag"],
         zone=seen["AvailabilityZone"],
         encrypted=seen["StorageEncrypted"].map(bool),
         public=_told(seen["PubliclyAccessible"], "PubliclyAccessible"),

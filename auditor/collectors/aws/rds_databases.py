@@ -26,7 +26,7 @@ class Database:
     family: Reading[str]
     cluster: Reading[str | None]
     is_replica: Reading[bool]
-    environment: Reading[str | None]
+    environment_tag: Reading[str | None]
     retention_days: Reading[int]
     in_two_zones: Reading[bool]
     deletion_protected: Reading[bool]
@@ -37,7 +37,7 @@ class Database:
 
 database = DerivedType(
     "aws.rds.database",
-    version=1,
+    version=2,
     title="RDS instance with its cluster",
     over=instance,
     inputs=(instance, cluster),
@@ -57,7 +57,7 @@ def describe_database(joined: Joined) -> Database:
         family=own.family,
         cluster=own.cluster,
         is_replica=own.is_replica,
-        environment=own.environment,
+        environment_tag=own.environment_tag,
         retention_days=_held(holder, own.retention_days, lambda found: found.retention_days),
         in_two_zones=_either(own.multi_az, _held(holder, Seen(value=False), lambda _: _spread(joined))),
         deletion_protected=_either(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
+from auditor.collectors.aws._tables import table
 from auditor.domain.reading import UNSEEN_KEY, Reading, Seen, Unseen, as_reading, both
 
 TRANSPORT_PARAMETERS = ("rds.force_ssl", "require_secure_transport")
@@ -22,9 +23,6 @@ FAMILIES = {
     "aurora-mysql": "mysql",
     "aurora": "mysql",
 }
-# The first version whose default is on; engines that are not listed start with the parameter off.
-# Source: the RDS and Aurora user guides, "Requiring SSL/TLS", read November 2026.
-ON_BY_DEFAULT = {"postgres": (15,), "aurora-postgresql": (17,), "mariadb": (11, 8)}
 ON = frozenset({"1", "on", "true"})
 OFF = frozenset({"0", "off", "false"})
 
@@ -84,9 +82,10 @@ def _judged(engine: str, version: str, rows: Sequence[Mapping[str, Any]] | None,
 
 
 def _default(engine: str, version: str) -> Reading[bool]:
-    if engine not in ON_BY_DEFAULT:
+    first = table("rds_tls_defaults", "first").rows.get(engine)
+    if first is None:
         return Seen(value=False)
     numbers = re.match(r"\d+(\.\d+)*", version)
     if numbers is None:
         return Unseen(f"the default of {engine} {version} is not known")
-    return Seen(tuple(int(part) for part in numbers[0].split(".")) >= ON_BY_DEFAULT[engine])
+    return Seen(tuple(int(part) for part in numbers[0].split(".")) >= tuple(first))

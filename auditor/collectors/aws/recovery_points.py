@@ -1,4 +1,4 @@
-"""When the data stores of a region were made and last copied, as each service tells: snapshots, logs, backups of tables.
+"""When the data stores of a region were made and last copied: snapshots, logs, backups of tables, copies by AWS Backup.
 
 The calls are those that other types make as well; here only times are kept, since they change at every look.
 """
@@ -28,10 +28,10 @@ Moments: TypeAlias = tuple[Moment | Unseen, ...]
 
 @dataclass(frozen=True, slots=True)
 class RecoveryPoints:
-    """A region's stores: when made, and to which moments they can be brought back without AWS Backup.
+    """A region's stores: when made, and to which moments they can be brought back.
 
-    ``databases``, ``clusters``, ``volumes`` and ``tables`` hold the recovery points of that kind of store. What hides some
-    of them closes the list.
+    ``databases``, ``clusters``, ``volumes`` and ``tables`` hold the recovery points of that kind of store, ``copies`` those
+    that AWS Backup made, under the whole ARN. What hides some of them closes the list.
     """
 
     name: str
@@ -40,6 +40,7 @@ class RecoveryPoints:
     clusters: Moments
     volumes: Moments
     tables: Moments
+    copies: Moments
 
 
 def _latest(listed: str, store: str, *times: str, done: tuple[str, str]) -> Callable[[Item], Iterator[Item]]:
@@ -60,7 +61,7 @@ def _latest(listed: str, store: str, *times: str, done: tuple[str, str]) -> Call
 
 recovery_points = ResourceType(
     "aws.backup.points",
-    version=1,
+    version=2,
     title="Recovery points of a region",
     details={
         "instances": Read(
@@ -104,6 +105,7 @@ recovery_points = ResourceType(
             items=_latest("BackupSummaries", "TableName", "BackupCreationDateTime", done=("BackupStatus", "available")),
             keep=("Store", "At"),
         ),
+        "copies": Read("backup:list_protected_resources", items="Results", keep=("ResourceArn", "LastBackupTime")),
     },
     volatile=("instances[].LatestRestorableTime", "clusters[].LatestRestorableTime"),
 )
@@ -129,6 +131,7 @@ def describe_recovery_points(seen: Readings) -> RecoveryPoints:
         ),
         volumes=_moments(seen["volume_snapshots"], "volume/"),
         tables=_moments(seen["table_backups"], "table/"),
+        copies=_moments(seen["copies"], "", "ResourceArn", "LastBackupTime"),
     )
 
 

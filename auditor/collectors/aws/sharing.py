@@ -12,6 +12,9 @@ from typing import Any, assert_never
 
 from auditor.collectors.aws.ec2_storage import Image, Snapshot, image, snapshot
 from auditor.collectors.aws.kms import Key, key
+from auditor.collectors.aws.rds_snapshots import EVERYBODY, cluster_snapshot
+from auditor.collectors.aws.rds_snapshots import Snapshot as DatabaseSnapshot
+from auditor.collectors.aws.rds_snapshots import snapshot as database_snapshot
 from auditor.domain.reading import Reading, Readings, Seen, Unseen, as_reading
 from auditor.domain.resource_type import DerivedType, Joined, Read, ResourceType
 
@@ -53,6 +56,16 @@ class SharedKey:
     strangers: Reading[tuple[str, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class SharedDatabase:
+    """A copy of a database with those, other than our own account and everybody, who may restore it."""
+
+    name: Reading[str]
+    kind: Reading[str]
+    parties: Reading[tuple[Party, ...]]
+    strangers: Reading[tuple[str, ...]]
+
+
 NO_ORGANISATION = ("AWSOrganizationsNotInUseException",)
 
 organisation = ResourceType(
@@ -83,6 +96,20 @@ shared_image = DerivedType(
     title="Machine image and whom it is shared with",
     over=image,
     inputs=(image, organisation),
+)
+shared_database_snapshot = DerivedType(
+    "aws.rds.shared_snapshot",
+    version=1,
+    title="RDS snapshot and whom it is shared with",
+    over=database_snapshot,
+    inputs=(database_snapshot, organisation),
+)
+shared_cluster_snapshot = DerivedType(
+    "aws.rds.shared_cluster_snapshot",
+    version=1,
+    title="RDS cluster snapshot and whom it is shared with",
+    over=cluster_snapshot,
+    inputs=(cluster_snapshot, organisation),
 )
 shared_key = DerivedType(
     "aws.kms.shared_key",
@@ -121,6 +148,18 @@ def describe_shared_image(joined: Joined) -> Shared:
     return Shared(own.name, parties, parties.map(_strangers))
 
 
+@shared_database_snapshot.document
+def describe_shared_database_snapshot(joined: Joined) -> SharedDatabase:
+    """The snapshot of an instance with those who may restore it."""
+    return _shared_database(joined)
+
+
+@shared_cluster_snapshot.document
+def describe_shared_cluster_snapshot(joined: Joined) -> SharedDatabase:
+    """The snapshot of a cluster with those who may restore it."""
+    return _shared_database(joined)
+
+
 @shared_key.document
 def describe_shared_key(joined: Joined) -> SharedKey:
     """The key with those whom its policy names."""
@@ -146,6 +185,13 @@ def inside(who: str, ours: Organisation | Unseen) -> Reading[bool]:
             return next((one for one in ours.accounts if isinstance(one, Unseen)), Seen(value=False))
         case _:
             assert_never(ours.organisation)
+
+
+def _shared_database(joined: Joined) -> SharedDatabase:
+    own: DatabaseSnapshot = _own(joined)
+    named = own.shared_with.map(lambda each: tuple(who for who in each or () if who != EVERYBODY))
+    parties = _parties(named, joined)
+    return SharedDatabase(own.name, own.kind, parties, parties.map(_strangers))
 
 
 def _parties(named: Reading[tuple[str, ...]], joined: Joined) -> Reading[tuple[Party, ...]]:

@@ -1,100 +1,117 @@
-"""Data stores of a region and the tags that say whose they are and what they hold.
+"""Data stores, each with the tags that say whose it is and what it holds.
 
 The tagging service knows only what has, or once had, a tag. What never had one is found in the services' own listings.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from auditor.collectors.aws._listed import listed
+from auditor.collectors.aws._ec2 import parts
 from auditor.collectors.aws.dynamodb import table
 from auditor.collectors.aws.ec2_storage import volume
 from auditor.collectors.aws.efs import file_system
 from auditor.collectors.aws.rds import cluster, instance
 from auditor.collectors.aws.s3 import bucket
 from auditor.domain.reading import Reading, Readings, Seen, Unseen
-from auditor.domain.resource_type import DerivedType, Joined, Listing, ResourceType
+from auditor.domain.resource_type import DerivedType, Joined, Population, Read, ResourceType
+
+Keys: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
     """A data store that the tagging service knows, with the keys of its tags in lower case."""
 
+    store: str
+    keys: Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """What the tagging service knows of a region's data stores, closed by what hides the rest."""
+
     name: str
-    keys: Reading[tuple[str, ...]]
+    stores: tuple[Tagged | Unseen, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A data store by its ARN, with the keys of its tags in lower case."""
-
-    id: str
-    keys: Reading[tuple[str, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """All data stores of a region: buckets, tables, databases, file systems, volumes; the bare ones have no tag at all."""
+    """A data store with the keys of its tags in lower case; none where it never had a tag."""
 
     name: str
-    stores: tuple[Store | Unseen, ...]
-    bare: tuple[str, ...]
+    keys: Reading[Keys]
 
 
-tagged = ResourceType(
-    "aws.tagging.tagged",
+tags = ResourceType(
+    "aws.tagging.tags",
     version=1,
-    title="Tagged data store",
-    listing=Listing(
-        "resourcegroupstaggingapi:get_resources",
-        ResourceTypeFilters=[
-            "s3",
-            "dynamodb:table",
-            "rds:db",
-            "rds:cluster",
-            "elasticfilesystem:file-system",
-            "ec2:volume",
-        ],
-        items="ResourceTagMappingList",
-        id="ResourceARN",
-        keep=("ResourceARN", "Tags[].Key"),
-    ),
-)
-STORES = (bucket, table, instance, cluster, file_system, volume)
-resource = DerivedType(
-    "aws.tagging.resource",
-    version=1,
-    title="Data stores of a region and their tags",
-    over="region",
-    inputs=(tagged, *STORES),
+    title="Tagged data stores of a region",
+    details={
+        "resources": Read(
+            "resourcegroupstaggingapi:get_resources",
+            ResourceTypeFilters=[
+                "s3",
+                "dynamodb:table",
+                "rds:db",
+                "rds:cluster",
+                "elasticfilesystem:file-system",
+                "ec2:volume",
+            ],
+            items="ResourceTagMappingList",
+            keep=("ResourceARN", "Tags[].Key"),
+        ),
+    },
 )
 
 
-@tagged.document
-def describe_tagged(seen: Readings) -> Tagged:
+def _tagged(kind: ResourceType, word: str) -> DerivedType:
+    return DerivedType(f"aws.tagging.{word}", version=1, title=f"{kind.title} and its tags", over=kind, inputs=(tags,))
+
+
+tagged_bucket = _tagged(bucket, "bucket")
+tagged_table = _tagged(table, "table")
+tagged_instance = _tagged(instance, "instance")
+tagged_cluster = _tagged(cluster, "cluster")
+tagged_file_system = _tagged(file_system, "file_system")
+tagged_volume = _tagged(volume, "volume")
+STORES = (tagged_bucket, tagged_table, tagged_instance, tagged_cluster, tagged_file_system, tagged_volume)
+
+
+@tags.document
+def describe_tags(seen: Readings) -> Tags:
     """The keys alone: values may say more than a report should."""
-    return Tagged(
-        name=listed(seen["ResourceARN"]),
-        keys=seen["Tags"].map(lambda tags: tuple(sorted({str(tag["Key"]).lower() for tag in tags or ()}))),
+    known, hidden = parts(seen["resources"])
+    found = tuple(
+        Tagged(str(each["ResourceARN"]), tuple(sorted({str(tag["Key"]).lower() for tag in each.get("Tags") or ()})))
+        for each in known
     )
+    return Tags("Tagged data stores", found if hidden is None else (*found, hidden))
 
 
-@resource.document
-def describe_resource(joined: Joined) -> Stores:
-    """Every store of the region with its tags; a listing that fell short leaves an unseen one behind."""
-    known = joined.of(tagged)
-    keys = {member.id: member.document.keys for member in known.members}
-    untold: Reading[tuple[str, ...]] | None = None if known.unseen is None else Unseen(known.unseen)
-    stores: list[Store | Unseen] = []
-    for kind in STORES:
-        population = joined.of(kind)
-        stores.extend(
-            Store(member.id, keys.get(member.id) or untold or Seen(()))
-            for member in population.members
-            if member.region == joined.region
-        )
-        if population.unseen is not None:
-            stores.append(Unseen(population.unseen))
-    bare = tuple(one.id for one in stores if isinstance(one, Store) and one.keys == Seen(()))
-    return Stores(name=f"Region {joined.region}", stores=tuple(stores), bare=bare)
+def describe_store(joined: Joined) -> Store:
+    """The store with its tags, which the tagging service of its own region knows."""
+    if joined.member is None:
+        raise RuntimeError("this type is described over a member")
+    name = joined.member.id.split(":", 5)[5]
+    told = joined.of(tags).once(_by_region).get(joined.member.region)
+    if told is None:
+        return Store(name, Unseen(joined.of(tags).unseen or f"tags of {joined.region} were not collected"))
+    known, untold = told
+    return Store(name, known.get(joined.member.id) or untold or Seen(()))
+
+
+for _kind in STORES:
+    _kind.document(describe_store)
+
+
+def _by_region(known: Population) -> Mapping[str, tuple[Mapping[str, Reading[Keys]], Unseen | None]]:
+    """Per region the tags of each store by ARN, and why there may be more."""
+    found: dict[str, tuple[Mapping[str, Reading[Keys]], Unseen | None]] = {}
+    for member in known.members:
+        stores = member.document.stores
+        by_arn: dict[str, Reading[Keys]] = {one.store: Seen(one.keys) for one in stores if isinstance(one, Tagged)}
+        found[member.region] = by_arn, next((one for one in stores if isinstance(one, Unseen)), None)
+    return found

@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from auditor.collectors.aws._filter_pattern import PatternError
 from auditor.collectors.aws._watched_events import EVERY_EVENT, KINDS, watched
-from auditor.collectors.aws.cloudtrail import Trail, organization_trail, trail, trails_of
-from auditor.collectors.aws.cloudwatch import Alarm, alarm, composites_above
+from auditor.collectors.aws.cloudtrail import Trail, multi_region_trail
+from auditor.collectors.aws.cloudwatch import Alarm, alarm, composites_above, hidden_in, reach
 from auditor.collectors.aws.logs import Metric, MetricFilter, metric_filter
 from auditor.collectors.aws.s3 import either
 from auditor.collectors.aws.sns import Topic, topic
@@ -55,7 +55,7 @@ watched_events = DerivedType(
     version=1,
     title="Account and the events its alarms watch",
     over="account",
-    inputs=(trail, organization_trail, metric_filter, alarm, topic),
+    inputs=(multi_region_trail, metric_filter, alarm, topic, reach),
 )
 
 
@@ -79,11 +79,11 @@ def _gaps(kind: str, chains: tuple[Chain, ...]) -> Gaps:
 
 
 def _chains(joined: Joined) -> Iterator[Chain]:
-    for one in trails_of(joined):
+    for one in joined.of(multi_region_trail).documents():
         if isinstance(one, Unseen):
             yield one, EVERY_EVENT
             continue
-        feeds = every(one.logging, one.multi_region, one.management.map(lambda modes: "write" in modes))
+        feeds = every(one.logging, one.management.map(lambda modes: "write" in modes))
         if feeds != NO:
             yield from _chains_of(joined, one, feeds)
 
@@ -99,10 +99,10 @@ def _chains_of(joined: Joined, own: Trail, feeds: Reading[bool]) -> Iterator[Cha
             if account != joined.account:
                 yield Unseen(f"the trail's log group lies in account {account}"), EVERY_EVENT
                 return
-            filters = joined.of(metric_filter)
-            if filters.unseen:
-                yield Unseen(filters.unseen), EVERY_EVENT
-            for member in filters.members:
+            short = hidden_in(joined, region).filters
+            if isinstance(short, Unseen):
+                yield short, EVERY_EVENT
+            for member in joined.of(metric_filter).members:
                 if member.region == region and member.document.log_group == name:
                     yield _through(joined, member.document, region, feeds)
 
@@ -125,8 +125,7 @@ def _alarmed(joined: Joined, metrics: Iterable[Metric], region: str) -> Reading[
         for member in population.members
         if member.region == region and not wanted.isdisjoint(member.document.metrics)
     )
-    unseen = (Unseen(population.unseen),) if population.unseen else ()
-    return either(*(_reaches(joined, member) for member in watching), *unseen)
+    return either(*(_reaches(joined, member) for member in watching), hidden_in(joined, region).alarms)
 
 
 def _reaches(joined: Joined, member: Member) -> Reading[bool]:
@@ -145,7 +144,7 @@ def _heard(joined: Joined, action: str) -> Reading[bool]:
     if isinstance(found, Member):
         told: Topic = found.document
         return told.subscribed
-    return found or NO
+    return hidden_in(joined, action.split(":")[3]).topics
 
 
 def _place_of(arn: str) -> tuple[str, str, str]:

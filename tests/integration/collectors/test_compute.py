@@ -94,7 +94,7 @@ def make_functions(emulator: AwsEmulator, role: str) -> None:
     for name, runtime, variables in (
         ("intake", "python3.13", {"MODE": "fast", "DB_SECRET": arn("secretsmanager", "secret:db")}),
         ("export", "nodejs18.x", {"DB_PASSWORD": SECRET}),
-        ("future", "provided.al2", {}),
+        ("future", "nodejs26.x", {}),
     ):
         client.create_function(
             FunctionName=name,
@@ -326,7 +326,7 @@ class _Session:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    def client(self, *_: object, **__: object) -> Any:
+    def create_client(self, *_: object, **__: object) -> Any:
         return self._client
 
 

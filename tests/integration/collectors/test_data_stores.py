@@ -16,6 +16,7 @@ from tests.integration.collectors.looking import Told, look, looked, reasons
 from tests.integration.collectors.looking import told as told_of
 
 HERE = "us-east-1"
+STORES = ("instance", "cluster", "document_cluster", "table", "file_system", "volume")
 EMPTY = "eu-west-1"
 TLS = "Policy-Min-TLS-1-2-PFS-2023-10"
 CHECKS = (
@@ -47,12 +48,13 @@ CHECKS = (
     "backup.vault.encrypted",
     "backup.vault.locked",
     "backup.resource.recent_recovery_point",
-    "backup.store.recovery_point_recent",
+    *(f"backup.{kind}.recovery_point_recent" for kind in STORES),
 )
+OF_VOLUMES, OF_TABLES = "backup.volume.recovery_point_recent", "backup.table.recovery_point_recent"
 
 
-def arn(service: str, name: str) -> str:
-    return f"arn:aws:{service}:{HERE}:{ACCOUNT}:{name}"
+def arn(service: str, name: str, region: str = HERE) -> str:
+    return f"arn:aws:{service}:{region}:{ACCOUNT}:{name}"
 
 
 def daily(kept: int) -> dict[str, Any]:
@@ -281,10 +283,8 @@ def test_stores_and_other_types_share_their_listings(account: AwsEmulator) -> No
     assert {name: counts.get(name) for name in once} == dict.fromkeys(once, 1)
 
 
-def test_every_store_of_a_region_counts(started: AwsEmulator) -> None:
-    """In a region of its own, because one store too old decides for all of them."""
+def test_each_store_is_held_to_its_own_recovery_points(started: AwsEmulator) -> None:
     region = "eu-central-1"
-    check = "backup.store.recovery_point_recent"
     ec2, dynamodb = started.client("ec2", region), started.client("dynamodb", region)
     started.set_clock(datetime.now(UTC) - timedelta(days=3))
     try:
@@ -297,15 +297,18 @@ def test_every_store_of_a_region_counts(started: AwsEmulator) -> None:
         )
     finally:
         started.set_clock(None)
+    volume, table = arn("ec2", f"volume/{old}", region), arn("dynamodb", "table/ledger", region)
     # What AWS Backup copied is not told here: whether the volume has a copy there stays open.
-    assert "ListProtectedResources" in reasons(started, [check], [region])[check][f"{ACCOUNT}/{region}"]
+    assert "ListProtectedResources" in reasons(started, [OF_VOLUMES], [region])[OF_VOLUMES][volume]
     ec2.create_snapshot(VolumeId=old)
-    ec2.create_volume(AvailabilityZone=f"{region}a", Size=1)
-    assert look(started, [check], [region])[check] == {f"{ACCOUNT}/{region}": "unknown"}, "the table is not copied yet"
+    new = arn("ec2", f"volume/{ec2.create_volume(AvailabilityZone=f'{region}a', Size=1)['VolumeId']}", region)
+    seen = look(started, [OF_VOLUMES, OF_TABLES], [region])
+    assert seen[OF_VOLUMES] == {volume: "pass", new: "pass"}, "a new store has its time"
+    assert seen[OF_TABLES] == {table: "unknown"}
     dynamodb.update_continuous_backups(
         TableName="ledger", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
     )
-    assert look(started, [check], [region])[check] == {f"{ACCOUNT}/{region}": "pass"}, "and a new store has its time"
+    assert look(started, [OF_TABLES], [region])[OF_TABLES] == {table: "pass"}
 
 
 def stubbed(service: str, *answers: tuple[str, dict[str, Any]], region: str = HERE) -> Callable[[AwsCaller], None]:
@@ -372,16 +375,15 @@ def test_a_file_system_off_the_default_plan_needs_a_copy_by_another(
     assert told_of(looked(account, [check], stub=copied))[check][bad] == "pass"
 
 
-def test_a_store_without_any_copy_is_named(started: AwsEmulator) -> None:
-    region, check = "ap-southeast-2", "backup.store.recovery_point_recent"
+def test_a_store_without_any_copy_fails_until_it_has_one(started: AwsEmulator) -> None:
+    region = "ap-southeast-2"
     volume = started.client("ec2", region).create_volume(AvailabilityZone=f"{region}a", Size=1)["VolumeId"]
-    id_ = f"arn:aws:ec2:{region}:{ACCOUNT}:volume/{volume}"
+    id_ = arn("ec2", f"volume/{volume}", region)
     later = datetime.now(UTC) + timedelta(days=3)
-    bare = looked(started, [check], [region], as_of=later, stub=copies(region=region))
-    assert told_of(bare)[check] == {f"{ACCOUNT}/{region}": "fail"}
-    assert id_ in told_of(bare, "reason")[check][f"{ACCOUNT}/{region}"]
-    copied = looked(started, [check], [region], as_of=later, stub=copies((id_, later), region=region))
-    assert told_of(copied)[check] == {f"{ACCOUNT}/{region}": "pass"}
+    bare = looked(started, [OF_VOLUMES], [region], as_of=later, stub=copies(region=region))
+    assert told_of(bare)[OF_VOLUMES] == {id_: "fail"}
+    copied = looked(started, [OF_VOLUMES], [region], as_of=later, stub=copies((id_, later), region=region))
+    assert told_of(copied)[OF_VOLUMES] == {id_: "pass"}
 
 
 def test_workgroups_beyond_the_first_answer_are_judged_too(account: AwsEmulator) -> None:

@@ -86,15 +86,22 @@ def balancers(account: AwsEmulator) -> dict[str, str]:
 
     def listener(
         arn: str, protocol: str, port: int, action: dict[str, Any] = forward, policy: str = "", certificate: str = ""
-    ) -> None:
+    ) -> str:
         tls = {"SslPolicy": policy, "Certificates": [{"CertificateArn": certificate}]} if policy else {}
-        elbv2.create_listener(LoadBalancerArn=arn, Protocol=protocol, Port=port, DefaultActions=[action], **tls)
+        made = elbv2.create_listener(LoadBalancerArn=arn, Protocol=protocol, Port=port, DefaultActions=[action], **tls)
+        told: str = made["Listeners"][0]["ListenerArn"]
+        return told
 
-    listener(good, "HTTPS", 443, policy=POLICY, certificate=long)
-    listener(bad, "HTTP", 80)
-    listener(bad, "HTTPS", 443, policy="ELBSecurityPolicy-2016-08", certificate=short)
-    listener(turned, "HTTP", 80, REDIRECT)
-    listener(net, "TCP", 5432)
+    listeners = {
+        "good:443": listener(good, "HTTPS", 443, policy=POLICY, certificate=long),
+        "bad:80": listener(bad, "HTTP", 80),
+        "bad:443": listener(bad, "HTTPS", 443, policy="ELBSecurityPolicy-2016-08", certificate=short),
+        "turned:80": listener(turned, "HTTP", 80, REDIRECT),
+        "turned:8080": listener(turned, "HTTP", 8080, REDIRECT),
+        "net:5432": listener(net, "TCP", 5432),
+    }
+    path = {"Field": "path-pattern", "Values": ["/health"]}
+    elbv2.create_rule(ListenerArn=listeners["turned:8080"], Conditions=[path], Priority=1, Actions=[forward])
     account.client("s3").create_bucket(Bucket="edge-logs")
     statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::edge-logs/*"}
     account.client("s3").put_bucket_policy(
@@ -126,9 +133,9 @@ def balancers(account: AwsEmulator) -> dict[str, str]:
     waf.put_logging_configuration(LoggingConfiguration=logging)
     waf.associate_web_acl(WebACLArn=loud, ResourceArn=good)
     return {
+        **listeners,
         "good": good,
         "bad": bad,
-        "turned": turned,
         "net": net,
         "inner": inner,
         "quiet": quiet,
@@ -245,11 +252,16 @@ def rest_apis(account: AwsEmulator) -> dict[str, str]:
         return f"arn:aws:apigateway:us-east-1::/restapis/{api}"
 
     level = [{"op": "replace", "path": "/*/*/logging/loglevel", "value": "INFO"}]
-    return {
+    apis = {
         "signed": made("signed", "AWS_IAM", level),
         "open": made("open", "NONE", []),
         "bare": f"arn:aws:apigateway:us-east-1::/restapis/{gateway.create_rest_api(name='bare')['id']}",
     }
+    for name in ("signed", "open"):
+        api = apis[name].rpartition("/")[2]
+        root = gateway.get_resources(restApiId=api)["items"][0]["id"]
+        apis[f"{name} GET"] = f"{apis[name]}/resources/{root}/methods/GET"
+    return apis
 
 
 def http_apis(account: AwsEmulator) -> dict[str, str]:
@@ -298,16 +310,21 @@ def servers(account: AwsEmulator) -> dict[str, str]:
     }
 
 
-def test_load_balancers_are_judged_by_their_listeners(told: Told, made: dict[str, str]) -> None:
+def test_each_listener_is_judged_by_itself(told: Told, made: dict[str, str]) -> None:
     clear, policy = told["elbv2.listener.tls_only"], told["elbv2.listener.tls_policy"]
-    assert (clear[made["good"]], clear[made["bad"]]) == ("pass", "fail")
-    assert (policy[made["good"]], policy[made["bad"]]) == ("pass", "fail")
-    assert clear[made["net"]] == policy[made["net"]] == "not_applicable"
-    assert clear[made["inner"]] == policy[made["inner"]] == "not_applicable", "nothing listens there"
+    assert {name: clear[made[name]] for name in ("good:443", "bad:80", "bad:443", "net:5432")} == {
+        "good:443": "pass",
+        "bad:80": "fail",
+        "bad:443": "pass",
+        "net:5432": "not_applicable",
+    }
+    assert (policy[made["good:443"]], policy[made["bad:443"]]) == ("pass", "fail")
+    assert policy[made["bad:80"]] == policy[made["net:5432"]] == "not_applicable"
 
 
-def test_a_redirect_whose_rules_were_not_read_is_unknown(told: Told, made: dict[str, str]) -> None:
-    assert told["elbv2.listener.tls_only"][made["turned"]] == "unknown"
+def test_a_redirect_by_default_counts_unless_a_rule_serves_somebody(told: Told, made: dict[str, str]) -> None:
+    clear = told["elbv2.listener.tls_only"]
+    assert (clear[made["turned:80"]], clear[made["turned:8080"]]) == ("pass", "fail")
 
 
 @pytest.mark.parametrize("check", ["access_logged", "deletion_protected", "drops_bad_headers"])
@@ -340,6 +357,18 @@ def test_certificates_in_use_must_last(told: Told, made: dict[str, str]) -> None
     }
 
 
+def test_web_firewalls_beyond_the_first_hundred_are_judged_too(started: AwsEmulator, told: Told) -> None:
+    assert told
+    region, waf = "eu-west-1", started.client("wafv2", region="eu-west-1")
+    watched = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": False, "MetricName": "many"}
+    for number in range(101):
+        waf.create_web_acl(
+            Name=f"many-{number:03}", Scope="REGIONAL", DefaultAction={"Allow": {}}, VisibilityConfig=watched
+        )
+    seen = look(started, ["wafv2.web_acl.logged"], [region])["wafv2.web_acl.logged"]
+    assert list(seen.values()) == ["fail"] * 101
+
+
 @pytest.mark.parametrize("check", ["https_only", "tls_version", "logged", "waf_attached"])
 def test_distributions(told: Told, made: dict[str, str], check: str) -> None:
     verdicts = told[f"cloudfront.distribution.{check}"]
@@ -355,9 +384,12 @@ def test_a_bucket_behind_a_distribution_without_an_identity_fails(told: Told, ma
     assert told["cloudfront.distribution.origin_access_control"][made["careless"]] == "fail"
 
 
-@pytest.mark.parametrize("check", ["stage.logged", "method.authorised"])
-def test_rest_apis(told: Told, made: dict[str, str], check: str) -> None:
-    assert told[f"apigateway.{check}"] == {
+def test_each_method_of_a_rest_api_is_judged_by_itself(told: Told, made: dict[str, str]) -> None:
+    assert told["apigateway.method.authorised"] == {made["signed GET"]: "pass", made["open GET"]: "fail"}
+
+
+def test_stages_of_rest_apis(told: Told, made: dict[str, str]) -> None:
+    assert told["apigateway.stage.logged"] == {
         made["signed"]: "pass",
         made["open"]: "fail",
         made["bare"]: "not_applicable",
@@ -392,7 +424,7 @@ def test_what_may_not_be_read_is_unknown(started: AwsEmulator, made: dict[str, s
         )
     finally:
         started.clear_faults()
-    assert set(blind["elbv2.listener.tls_policy"].values()) == {"unknown"}
+    assert blind["elbv2.listener.tls_policy"] == {PLACE: "unknown"}
     assert blind["apigateway.method.authorised"] == {PLACE: "unknown"}
     logged = blind["cloudfront.distribution.logged"]
     assert (logged[made["careful"]], logged[made["careless"]]) == ("pass", "unknown"), "its own log settles the first"

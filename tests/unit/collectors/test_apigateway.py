@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from auditor.collectors.aws.apigateway import RestApi, methods, rest_api
+from auditor.collectors.aws.apigateway import Method, RestApi, method, methods, rest_api
 from auditor.domain.reading import Seen, Unseen
 
 HIDDEN = Unseen("AccessDenied apigateway:Get")
@@ -14,36 +14,44 @@ DENIED = {"$unseen": HIDDEN.reason}
 
 
 def described(**content: Any) -> RestApi:
-    document: RestApi = rest_api.describe({"id": "a1", "name": "charts", "methods": [], "stages": [], **content})
+    document: RestApi = rest_api.describe({"id": "a1", "name": "charts", "stages": [], **content})
     return document
 
 
-def method(asked: str | None, verb: str = "GET") -> dict[str, Any]:
-    return {"path": "/charts", "verb": verb, "authorizationType": asked}
+def called(asked: str | None = "NONE", **content: Any) -> Method:
+    told = {"id": "a1", "name": "charts", "path": "/charts", "verb": "GET", "authorizationType": asked}
+    document: Method = method.describe({**told, **content})
+    return document
 
 
 def test_every_method_is_listed_but_options() -> None:
     verbs = {"GET": {"authorizationType": "NONE"}, "OPTIONS": {"authorizationType": "NONE"}, "ANY": None}
-    page = {"items": [{"path": "/charts", "resourceMethods": verbs}, {"path": "/"}]}
-    assert [(each["verb"], each["authorizationType"]) for each in methods(page)] == [("ANY", None), ("GET", "NONE")]
+    page = {"items": [{"id": "r1", "path": "/charts", "resourceMethods": verbs}, {"id": "r0", "path": "/"}]}
+    found = [(each["resourceId"], each["verb"], each["authorizationType"]) for each in methods(page)]
+    assert found == [("r1", "ANY", None), ("r1", "GET", "NONE")]
 
 
-def test_a_method_that_asks_nobody_is_open() -> None:
-    found = [method("NONE"), method("AWS_IAM", "PUT"), method("CUSTOM", "POST"), method("COGNITO_USER_POOLS", "DELETE")]
-    assert described(methods=found).open_methods == ("GET /charts",)
-    assert described(methods=found).has_methods == Seen(value=True)
+@pytest.mark.parametrize(
+    ("asked", "asks"),
+    [("NONE", False), ("AWS_IAM", True), ("CUSTOM", True), ("COGNITO_USER_POOLS", True)],
+)
+def test_a_method_without_an_authorizer_asks_nobody(asked: str, *, asks: bool) -> None:
+    assert called(asked).asks_who_calls == Seen(asks)
 
 
 def test_a_method_listed_without_its_authorization_is_unknown() -> None:
-    (found,) = described(methods=[method(None)]).open_methods
-    assert isinstance(found, Unseen)
+    assert isinstance(called(None).asks_who_calls, Unseen)
+
+
+def test_a_method_goes_by_its_path_and_its_api() -> None:
+    assert called().name == "GET /charts of a1 (charts)"
+    assert called(name=None).name == "GET /charts of a1"
 
 
 def test_what_we_may_not_read_is_unknown() -> None:
-    seen = described(methods=DENIED, stages=DENIED)
-    assert seen.open_methods == seen.silent_stages == (HIDDEN,)
-    assert seen.has_methods == seen.has_stages == HIDDEN
-    assert described(methods=[method("NONE"), DENIED]).open_methods == ("GET /charts", HIDDEN)
+    seen = described(stages=DENIED)
+    assert seen.silent_stages == (HIDDEN,)
+    assert seen.has_stages == HIDDEN
 
 
 @pytest.mark.parametrize(
@@ -57,7 +65,7 @@ def test_what_we_may_not_read_is_unknown() -> None:
     ],
 )
 def test_only_a_private_api_with_a_policy_is_shielded(types: list[str], policy: str | None, *, shielded: bool) -> None:
-    assert described(endpointConfiguration={"types": types}, policy=policy).shielded == Seen(shielded)
+    assert called(endpointConfiguration={"types": types}, policy=policy).shielded == Seen(shielded)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Vaults, plans, and the data stores of a region beside their recovery points."""
+"""Vaults, plans, and data stores beside their recovery points."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from auditor.collectors.aws.dynamodb import table
 from auditor.collectors.aws.ec2_storage import volume
 from auditor.collectors.aws.efs import CopiedFileSystem, FileSystem, copied_file_system, file_system
 from auditor.collectors.aws.rds import cluster, instance
-from auditor.collectors.aws.recovery import STORES, Store, Stores, stores
+from auditor.collectors.aws.recovery import STORES, Store
 from auditor.collectors.aws.recovery_points import recovery_points
 from auditor.domain.reading import Seen, Unseen
 from auditor.domain.resource_type import Joined, Member, Population, ResourceType
@@ -31,8 +31,8 @@ def member(kind: ResourceType, id_: str, **content: Any) -> Member:
     return Member(id_, REGION, kind.describe(content))
 
 
-def points(**content: Any) -> Population:
-    return Population((member(recovery_points, f"{ACCOUNT}/{REGION}", **content),))
+def points(unseen: str | None = None, **content: Any) -> Population:
+    return Population((member(recovery_points, f"{ACCOUNT}/{REGION}", **content),), unseen)
 
 
 def backed_up(id_: str, at: object = NEW) -> Member:
@@ -43,21 +43,14 @@ def database(name: str, **content: Any) -> Member:
     return member(instance, arn("rds", f"db:{name}"), DBInstanceIdentifier=name, Engine="postgres", **content)
 
 
-def region(*members: tuple[ResourceType, Member], **populations: Population) -> Stores:
-    """The stores of a region in which everything else is complete and empty."""
-    known = {kind.name: Population(()) for kind in (*STORES, resource)}
-    for kind, one in members:
-        known[kind.name] = Population((*known[kind.name].members, one))
-    known[recovery_points.name] = populations.pop("points", points())
-    known |= {name.replace("_", "."): population for name, population in populations.items()}
-    document: Stores = stores.describe(Joined(ACCOUNT, REGION, None, known))
+def store(kind: ResourceType, own: Member, told: Population) -> Store:
+    derived = next(each for each in STORES if each.over is kind)
+    document: Store = derived.describe(Joined(ACCOUNT, own.region, own, {recovery_points.name: told}))
     return document
 
 
-def only(found: Stores) -> Store:
-    (store,) = found.stores
-    assert isinstance(store, Store)
-    return store
+def copied_by_backup(id_: str, at: object = NEW) -> dict[str, Any]:
+    return {"ResourceArn": id_, "LastBackupTime": at}
 
 
 def test_a_vault_tells_its_key_and_how_long_its_lock_holds() -> None:
@@ -118,21 +111,19 @@ def test_a_file_system_knows_the_last_copy_of_any_plan() -> None:
 
 
 def test_a_database_is_recoverable_to_its_log_to_a_snapshot_or_to_a_copy() -> None:
-    told = points(
-        instances=[{"DBInstanceIdentifier": "a", "InstanceCreateTime": OLD, "LatestRestorableTime": DAY}],
-        instance_snapshots=[{"Store": "a", "At": NEW}, {"Store": "a", "At": OLD}],
-    )
+    content: dict[str, Any] = {
+        "instances": [{"DBInstanceIdentifier": "a", "InstanceCreateTime": OLD, "LatestRestorableTime": DAY}],
+        "instance_snapshots": [{"Store": "a", "At": NEW}, {"Store": "a", "At": OLD}],
+    }
     own = database("a")
-    assert only(region((instance, own), points=told)) == Store(own.id, Seen(OLD), NO, (NEW,))
-    assert only(region((instance, own), (resource, backed_up(own.id, DAY)), points=told)).points == (NEW, DAY)
+    assert store(instance, own, points(**content)) == Store("db:a", YES, Seen(OLD), NO, (NEW,))
+    assert store(instance, own, points(**content, copies=[copied_by_backup(own.id, DAY)])).points == (NEW, DAY)
 
 
-def test_members_of_a_cluster_and_replicas_are_no_stores_of_their_own() -> None:
-    found = region(
-        (instance, database("inside", DBClusterIdentifier="c")),
-        (instance, database("copy", ReadReplicaSourceDBInstanceIdentifier="a")),
-    )
-    assert found.stores == ()
+def test_members_of_a_cluster_and_replicas_have_no_data_of_their_own() -> None:
+    assert store(instance, database("inside", DBClusterIdentifier="c"), points()).has_own_data == NO
+    assert store(instance, database("copy", ReadReplicaSourceDBInstanceIdentifier="a"), points()).has_own_data == NO
+    assert store(instance, database("alone"), points()).has_own_data == YES
 
 
 def test_clusters_of_both_kinds_are_looked_up_in_one_listing() -> None:
@@ -145,51 +136,45 @@ def test_clusters_of_both_kinds_are_looked_up_in_one_listing() -> None:
     )
     aurora = member(cluster, arn("rds", "cluster:c"), DBClusterIdentifier="c", Engine="aurora-mysql", EngineVersion="8")
     notes = member(docdb.cluster, arn("rds", "cluster:d"), DBClusterIdentifier="d")
-    found = region((cluster, aurora), (docdb.cluster, notes), points=told)
-    assert [store.points for store in found.stores if isinstance(store, Store)] == [(NEW,), (DAY,)]
-    assert found.never_copied == ()
+    assert (store(cluster, aurora, told).points, store(docdb.cluster, notes, told).points) == ((NEW,), (DAY,))
 
 
-def test_a_volume_is_found_by_its_snapshots_and_named_if_it_has_none() -> None:
+def test_a_volume_is_found_by_its_snapshots_and_has_none_without() -> None:
     told = points(volumes=[{"VolumeId": "vol-1", "CreateTime": OLD}], volume_snapshots=[{"Store": "vol-1", "At": DAY}])
     first, second = (member(volume, arn("ec2", f"volume/{name}"), VolumeId=name) for name in ("vol-1", "vol-2"))
-    found = region((volume, first), (volume, second), points=told)
-    assert found.stores == (Store(first.id, Seen(OLD), NO, (DAY,)), Store(second.id, Seen(None), NO, ()))
-    assert found.never_copied == (second.id,)
+    assert store(volume, first, told) == Store("volume/vol-1", YES, Seen(OLD), NO, (DAY,))
+    assert store(volume, second, told) == Store("volume/vol-2", YES, Seen(None), NO, ())
 
 
-def test_a_table_that_rolls_back_needs_no_copy() -> None:
+def test_a_table_that_rolls_back_says_so() -> None:
     on = {"ContinuousBackupsDescription": {"PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "ENABLED"}}}
     made = {"Table": {"CreationDateTime": OLD}}
     own = member(table, arn("dynamodb", "table/t"), TableName="t", table=made, backups=on)
-    found = region((table, own), points=points(table_backups=[{"Store": "t", "At": DAY}]))
-    assert only(found) == Store(own.id, Seen(OLD), YES, (DAY,))
+    found = store(table, own, points(table_backups=[{"Store": "t", "At": DAY}]))
+    assert found == Store("table/t", YES, Seen(OLD), YES, (DAY,))
 
 
 def test_a_file_system_has_only_the_copies_of_backup_plans() -> None:
-    assert only(region((file_system, files()), (resource, backed_up(files().id)))).points == (NEW,)
-    assert region((file_system, files()), (resource, backed_up(files().id, None))).never_copied == (files().id,)
+    assert store(file_system, files(), points(copies=[copied_by_backup(files().id)])).points == (NEW,)
+    assert store(file_system, files(), points(copies=[copied_by_backup(files().id, None)])).points == ()
 
 
 def test_what_hides_recovery_points_is_kept_beside_those_that_were_seen() -> None:
-    told = points(volume_snapshots=[{"Store": "vol-1", "At": DAY}, {"$unseen": "Throttling ec2:DescribeSnapshots"}])
+    throttled = {"$unseen": "Throttling ec2:DescribeSnapshots"}
+    told = points(volume_snapshots=[{"Store": "vol-1", "At": DAY}, throttled], copies={"$unseen": NO_BACKUPS})
     own = member(volume, arn("ec2", "volume/vol-1"), VolumeId="vol-1")
-    found = region((volume, own), points=told, aws_backup_resource=Population((), NO_BACKUPS))
-    assert only(found).points == (DAY, Unseen(NO_BACKUPS), Unseen("Throttling ec2:DescribeSnapshots"))
-    assert found.never_copied == ()
+    assert store(volume, own, told).points == (DAY, Unseen(throttled["$unseen"]), Unseen(NO_BACKUPS))
 
 
 def test_without_recovery_points_of_the_run_nothing_is_said_to_be_uncopied() -> None:
     own = member(volume, arn("ec2", "volume/vol-1"), VolumeId="vol-1")
     lost = Unseen("not collected in eu-west-1")
-    found = region((volume, own), points=Population((), lost.reason))
-    assert only(found) == Store(own.id, lost, NO, (lost,))
-    assert found.never_copied == ()
+    assert store(volume, own, Population((), lost.reason)) == Store("volume/vol-1", YES, lost, NO, (lost,))
 
 
-def test_stores_that_could_not_be_listed_leave_an_unseen_one_behind() -> None:
-    found = region(aws_ec2_volume=Population((), "AccessDenied ec2:DescribeVolumes in eu-west-1"))
-    assert found.stores == (Unseen("AccessDenied ec2:DescribeVolumes in eu-west-1"),)
+def test_one_region_that_fails_leaves_the_stores_of_another_alone() -> None:
+    own = member(volume, arn("ec2", "volume/vol-1"), VolumeId="vol-1")
+    assert store(volume, own, points("denied in us-east-1")).points == ()
 
 
 def test_of_each_page_only_the_last_finished_snapshot_of_a_volume_is_kept() -> None:

@@ -175,7 +175,19 @@ class TestSecurityGroup:
         seen = security_group.describe({"GroupId": "sg-1", "GroupName": "default", **rules, "interfaces": []})
         assert seen.is_default == Seen(value=True)
         assert (seen.ingress_rules, seen.egress_rules) == (Seen(1), Seen(0))
-        assert seen.use == Seen("on no network interface")
+
+    @pytest.mark.parametrize(
+        ("interfaces", "idle"),
+        [([], True), ([{"InterfaceType": "interface"}], False), (DENIED, False), ([DENIED], False)],
+    )
+    def test_a_group_counts_as_in_use_unless_its_interfaces_were_listed_and_there_is_none(
+        self, interfaces: Any, *, idle: bool
+    ) -> None:
+        content = {"GroupId": "sg-1", "GroupName": "web", "IpPermissions": [], "interfaces": interfaces}
+        group = security_group.describe(content)
+        member = Member("sg-1", "eu-west-1", group)
+        joined = Joined("111122223333", "eu-west-1", member, {prefix_list.name: Population(())})
+        assert group.known_idle is exposed_group.describe(joined).known_idle is idle
 
     def test_the_world_in_halves_over_two_rules_is_the_world(self) -> None:
         low = {**SSH, "IpRanges": [{"CidrIp": "0.0.0.0/1"}]}

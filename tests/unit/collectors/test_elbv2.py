@@ -1,4 +1,4 @@
-"""Load balancers as their evidence shows them."""
+"""Load balancers and their listeners as their evidence shows them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import Any
 import pytest
 
 from auditor.collectors.aws.elbv2 import LoadBalancer, judged_attributes, load_balancer, takes_web_acl
+from auditor.collectors.aws.elbv2_listeners import Listener, listener, turns_away_by_default
 from auditor.domain.reading import Readings, Seen, Unseen
 
-DENIED = {"$unseen": "AccessDenied elasticloadbalancing:DescribeListeners"}
-HIDDEN = Unseen("AccessDenied elasticloadbalancing:DescribeListeners")
+DENIED = {"$unseen": "AccessDenied elasticloadbalancing:DescribeLoadBalancerAttributes"}
+HIDDEN = Unseen(DENIED["$unseen"])
+ARN = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:listener/app/edge/50dc6c495c0c9188/f2f7dc8efc522ab2"
 REDIRECT = {"Type": "redirect", "RedirectConfig": {"Protocol": "HTTPS"}}
-TLS = {"Protocol": "HTTPS", "Port": 443, "SslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06"}
+REFUSAL = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "403"}}
+FORWARD = {"Type": "forward"}
+POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 
 
 def described(**content: Any) -> LoadBalancer:
@@ -21,60 +25,84 @@ def described(**content: Any) -> LoadBalancer:
     return document
 
 
-def http(*actions: dict[str, Any]) -> dict[str, Any]:
-    return {"Protocol": "HTTP", "Port": 80, "DefaultActions": list(actions)}
+def listening(protocol: str | None = "HTTP", *actions: dict[str, Any], **content: Any) -> Listener:
+    told = {"ListenerArn": ARN, "Protocol": protocol, "Port": 80, "DefaultActions": list(actions)}
+    document: Listener = listener.describe({**told, **content})
+    return document
 
 
 @pytest.mark.parametrize(
     "actions",
     [
-        [{"Type": "forward"}],
+        [FORWARD],
         [],
         [{"Type": "redirect", "RedirectConfig": {"Protocol": "HTTP"}}],
         [{"Type": "redirect", "RedirectConfig": {"Protocol": "#{protocol}"}}],
         [{"Type": "redirect", "RedirectConfig": {}}],
         [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200"}}],
-        [REDIRECT, {"Type": "forward"}],
+        [REDIRECT, FORWARD],
     ],
 )
-def test_a_listener_that_answers_over_http_serves_in_the_clear(actions: list[dict[str, Any]]) -> None:
-    assert described(listeners=[http(*actions)]).clear_listeners == ("HTTP:80",)
+def test_a_listener_that_answers_over_http_serves_in_the_clear_whatever_its_rules(
+    actions: list[dict[str, Any]],
+) -> None:
+    assert listening("HTTP", *actions).serves_clear == Seen(value=True)
 
 
-@pytest.mark.parametrize("action", [REDIRECT, {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "403"}}])
-def test_a_listener_that_turns_callers_away_may_still_serve_some_by_a_rule(action: dict[str, Any]) -> None:
-    (found,) = described(listeners=[http(action)]).clear_listeners
-    assert found == Unseen("the rules of listener HTTP:80 are not read: elasticloadbalancing:DescribeRules")
+@pytest.mark.parametrize("default", [REDIRECT, REFUSAL])
+@pytest.mark.parametrize(
+    ("rules", "clear"),
+    [
+        ([{"Actions": [REDIRECT]}], Seen(value=False)),
+        ([{"Actions": [REFUSAL]}, {"Actions": [REDIRECT]}], Seen(value=False)),
+        ([{"Actions": [FORWARD]}, {"Actions": [REDIRECT]}], Seen(value=True)),
+        ([{"Actions": [FORWARD]}, DENIED], Seen(value=True)),
+        ([{"Actions": [REDIRECT]}, DENIED], HIDDEN),
+        (DENIED, HIDDEN),
+    ],
+)
+def test_a_listener_that_turns_callers_away_by_default_is_judged_by_its_rules(
+    default: dict[str, Any], rules: Any, clear: Any
+) -> None:
+    assert listening("HTTP", default, rules=rules).serves_clear == clear
+
+
+def test_no_rule_at_all_was_not_seen_since_each_listener_has_its_default_one() -> None:
+    assert isinstance(listening("HTTP", REDIRECT, rules=[]).serves_clear, Unseen)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "action", "asked"),
+    [("HTTP", REDIRECT, True), ("HTTP", FORWARD, False), ("HTTPS", REDIRECT, False), ("TCP", FORWARD, False)],
+)
+def test_rules_are_asked_for_where_they_decide(protocol: str, action: dict[str, Any], *, asked: bool) -> None:
+    content = {"Protocol": protocol, "DefaultActions": [action]}
+    assert turns_away_by_default(Readings(content, listener.names)) is asked
 
 
 @pytest.mark.parametrize("protocol", ["HTTPS", "TLS", "TCP", "UDP", "TCP_UDP", "GENEVE"])
 def test_only_http_is_weighed_for_clear_text(protocol: str) -> None:
-    assert described(listeners=[{"Protocol": protocol, "Port": 443}]).clear_listeners == ()
+    assert listening(protocol, FORWARD).serves_clear == Seen(value=False)
 
 
-def test_the_policies_of_all_listeners_with_tls_are_told() -> None:
-    old = {"Protocol": "TLS", "Port": 8443, "SslPolicy": "ELBSecurityPolicy-2016-08"}
-    seen = described(listeners=[TLS, old, {"Protocol": "TCP", "Port": 25}])
-    assert seen.tls_policies == (TLS["SslPolicy"], old["SslPolicy"])
-    assert seen.has_tls_listeners == Seen(value=True)
+@pytest.mark.parametrize("protocol", ["HTTPS", "TLS"])
+def test_a_listener_with_tls_tells_its_policy_and_a_missing_one_was_not_seen(protocol: str) -> None:
+    seen = listening(protocol, FORWARD, SslPolicy=POLICY)
+    assert (seen.encrypted, seen.tls_policy) == (Seen(value=True), Seen(POLICY))
+    assert isinstance(listening(protocol, FORWARD).tls_policy, Unseen)
+    assert listening("TCP", FORWARD).tls_policy == Seen(None)
 
 
-def test_a_listener_with_tls_but_without_a_policy_is_unseen() -> None:
-    (found,) = described(listeners=[{"Protocol": "TLS", "Port": 443}]).tls_policies
-    assert isinstance(found, Unseen)
+def test_a_listener_goes_by_its_load_balancer_and_its_port() -> None:
+    assert listening("HTTP", FORWARD).name == "edge HTTP:80"
+    assert listening(None, FORWARD, Port=None).name == "edge listener", "one of a gateway load balancer"
 
 
-def test_listeners_we_may_not_read_are_unknown() -> None:
-    seen = described(listeners=DENIED)
-    assert seen.clear_listeners == seen.tls_policies == (HIDDEN,)
-    assert seen.has_listeners == seen.has_tls_listeners == HIDDEN
-
-
-def test_a_listing_cut_short_keeps_what_it_showed_and_says_that_there_may_be_more() -> None:
-    seen = described(listeners=[http({"Type": "forward"}), DENIED])
-    assert seen.clear_listeners == ("HTTP:80", HIDDEN)
-    assert seen.has_listeners == Seen(value=True)
-    assert seen.has_tls_listeners == HIDDEN
+def test_a_load_balancer_knows_whether_one_of_its_listeners_speaks_tls() -> None:
+    tls, plain = {"Protocol": "TLS"}, {"Protocol": "TCP"}
+    assert described(listeners=[plain, tls, DENIED]).has_tls_listeners == Seen(value=True)
+    assert described(listeners=[plain]).has_tls_listeners == Seen(value=False)
+    assert described(listeners=[plain, DENIED]).has_tls_listeners == HIDDEN
 
 
 def test_an_attribute_that_the_answer_lacks_was_not_seen() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from auditor.collectors.aws._lambda_runtimes import runtime_supported_until
+from auditor.collectors.aws._tables import supported_until
 from auditor.collectors.aws.lambda_functions import Function, function, functions
 from auditor.domain.reading import Seen, Unseen
 
@@ -112,7 +112,7 @@ def test_a_runtime_has_the_end_that_the_table_gives_it() -> None:
     assert described(Runtime="nodejs18.x").supported_until == Seen(datetime(2025, 9, 1, tzinfo=UTC))
 
 
-@pytest.mark.parametrize("runtime", ["python9.9", "provided.al2", None])
+@pytest.mark.parametrize("runtime", ["python9.9", "provided.al1", None])
 def test_a_runtime_that_the_table_does_not_know_is_unknown(runtime: str | None) -> None:
     until = described(Runtime=runtime).supported_until
     assert isinstance(until, Unseen)
@@ -126,4 +126,4 @@ def test_an_image_brings_its_own_runtime() -> None:
 
 
 def test_a_runtime_that_was_not_seen_stays_unseen() -> None:
-    assert runtime_supported_until(Unseen("denied")) == Unseen("denied")
+    assert supported_until("lambda_runtimes", Unseen("denied"), "runtime") == Unseen("denied")

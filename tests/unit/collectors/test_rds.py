@@ -72,8 +72,8 @@ def test_document_and_graph_databases_are_left_to_their_own_services() -> None:
 def test_of_the_tags_only_the_environment_is_kept() -> None:
     tags = [{"Key": "Owner", "Value": "ann"}, {"Key": "Environment", "Value": " Dev "}]
     (item,) = instances({"DBInstances": [{"Engine": "postgres", "TagList": tags}]})
-    assert item["Environment"] == "dev"
-    assert not any("Tag" in path for read in instance.reads for path in read.keep)
+    assert item["EnvironmentTag"] == "Environment=Dev"
+    assert not any("TagList" in path for read in instance.reads for path in read.keep)
 
 
 def test_only_the_parameters_about_transport_are_looked_at() -> None:

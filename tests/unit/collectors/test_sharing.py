@@ -8,12 +8,17 @@ import pytest
 
 from auditor.collectors.aws._sharers import sharers
 from auditor.collectors.aws.ec2_storage import image, snapshot
+from auditor.collectors.aws.rds_snapshots import cluster_snapshot
+from auditor.collectors.aws.rds_snapshots import snapshot as database_snapshot
 from auditor.collectors.aws.sharing import (
     Organisation,
     Party,
     Shared,
+    SharedDatabase,
     inside,
     organisation,
+    shared_cluster_snapshot,
+    shared_database_snapshot,
     shared_image,
     shared_snapshot,
 )
@@ -86,6 +91,28 @@ def test_an_image_counts_organisations_by_their_id() -> None:
     document = image.describe({"ImageId": "ami-1", "permissions": permissions})
     found: Shared = shared_image.describe(joined(document, ours()))
     assert found.parties == Seen((Party("o-ours", Seen(value=True)), Party("o-theirs", Seen(value=False))))
+
+
+def restorable(*who: str, kind: str = "manual", derived: Any = shared_database_snapshot) -> SharedDatabase:
+    attributes = "DBSnapshotAttributes" if derived is shared_database_snapshot else "DBClusterSnapshotAttributes"
+    own = database_snapshot if derived is shared_database_snapshot else cluster_snapshot
+    rows = [{"AttributeName": "restore", "AttributeValues": list(who)}]
+    content: dict[str, Any] = {"DBSnapshotIdentifier": "s", "DBClusterSnapshotIdentifier": "s", "SnapshotType": kind}
+    if kind != "automated":
+        content["sharing"] = {f"{attributes}Result": {attributes: rows}}
+    document: SharedDatabase = derived.describe(joined(own.describe(content), ours()))
+    return document
+
+
+@pytest.mark.parametrize("derived", [shared_database_snapshot, shared_cluster_snapshot])
+def test_a_database_copy_names_the_strangers_who_may_restore_it(derived: Any) -> None:
+    found = restorable("all", OWN, SISTER, FOREIGN, derived=derived)
+    assert found.strangers == Seen((FOREIGN,)), "everybody is another check's business"
+
+
+def test_an_automated_database_copy_is_shared_with_nobody() -> None:
+    found = restorable(kind="automated")
+    assert (found.kind, found.parties) == (Seen("automated"), Seen(()))
 
 
 def test_permissions_we_may_not_read_are_unknown() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from auditor.collectors.aws.cloudtrail import organization_trail, trail
-from auditor.collectors.aws.cloudwatch import acting_alarm, alarm
+from auditor.collectors.aws.cloudtrail import multi_region_trail, multi_region_trails
+from auditor.collectors.aws.cloudwatch import acting_alarm, alarm, reach
 from auditor.collectors.aws.logs import metric_filter
 from auditor.collectors.aws.sns import topic
 from auditor.collectors.aws.watched_events import WatchedEvents, watched_events
@@ -30,7 +30,7 @@ def member(kind: ResourceType, name: str, content: dict[str, Any], region: str =
 def a_trail(name: str = "main", *, account: str = MINE, group: str | None = "trail", **content: Any) -> Member:
     arn = f"arn:aws:logs:{HERE}:{account}:log-group:{group}:*" if group else None
     told = {"TrailARN": name, "Name": name, "IsMultiRegionTrail": True, "CloudWatchLogsLogGroupArn": arn}
-    return member(trail, name, {**told, "status": {"IsLogging": True}, "selectors": ALL, **content})
+    return member(multi_region_trail, name, {**told, "status": {"IsLogging": True}, "selectors": ALL, **content})
 
 
 def a_filter(name: str = "keys", pattern: str = BOTH, region: str = HERE, **feed: Any) -> Member:
@@ -51,7 +51,13 @@ def a_topic(listeners: int = 1) -> Member:
     )
 
 
-def seen(**short: Population) -> WatchedEvents:
+def reached(region: str = HERE, unseen: str | None = None, **hidden: str) -> Population:
+    """A region whose listings were read to their end, but for those named with what hides the rest."""
+    told = {kind: [{"$unseen": hidden[kind]}] if kind in hidden else [] for kind in ("filters", "alarms", "topics")}
+    return Population((member(reach, f"{MINE}/{region}", told, region),), unseen)
+
+
+def seen(hidden: dict[str, str] | None = None, /, **short: Population) -> WatchedEvents:
     whole = {
         "trails": Population((a_trail(),)),
         "filters": Population((a_filter(),)),
@@ -59,15 +65,15 @@ def seen(**short: Population) -> WatchedEvents:
         "topics": Population((a_topic(),)),
         **short,
     }
-    kinds = {"trails": trail, "filters": metric_filter, "alarms": alarm, "topics": topic}
+    kinds = {"trails": multi_region_trail, "filters": metric_filter, "alarms": alarm, "topics": topic}
     populations = {kinds[name].name: population for name, population in whole.items()}
-    populations[organization_trail.name] = Population(())
+    populations[reach.name] = reached(**(hidden or {}))
     document: WatchedEvents = watched_events.describe(Joined(MINE, "global", None, populations))
     return document
 
 
-def keys(**short: Population) -> Reading[tuple[str, ...]]:
-    return seen(**short).kms_key_disabled
+def keys(hidden: dict[str, str] | None = None, /, **short: Population) -> Reading[tuple[str, ...]]:
+    return seen(hidden, **short).kms_key_disabled
 
 
 def test_a_whole_chain_leaves_no_gap_of_its_kind_and_all_of_the_others() -> None:
@@ -81,7 +87,6 @@ def test_a_whole_chain_leaves_no_gap_of_its_kind_and_all_of_the_others() -> None
     [
         {"trails": Population(())},
         {"trails": Population((a_trail(group=None),))},
-        {"trails": Population((a_trail(IsMultiRegionTrail=False),))},
         {"trails": Population((a_trail(status={"IsLogging": False}),))},
         {"trails": Population((a_trail(selectors={"EventSelectors": []}),))},
         {"filters": Population((a_filter(region="us-east-1"),))},
@@ -104,11 +109,8 @@ def test_a_broken_link_is_silence(short: dict[str, Population]) -> None:
         {"trails": Population((), DENIED)},
         {"trails": Population((a_trail(status={"$unseen": DENIED}),))},
         {"trails": Population((a_trail(account="999988887777"),))},
-        {"filters": Population((), DENIED)},
         {"filters": Population((a_filter(pattern="{ $.eventName = %Disable.*% }"),))},
-        {"alarms": Population((), DENIED)},
         {"alarms": Population((an_alarm("keys", "arn:aws:sns:eu-west-1:999988887777:central"),))},
-        {"topics": Population((), DENIED)},
         {"topics": Population((member(topic, TOPIC, {"TopicArn": TOPIC, "attributes": {"$unseen": DENIED}}),))},
     ],
 )
@@ -116,8 +118,38 @@ def test_an_unseen_link_is_unknown_and_never_silence(short: dict[str, Population
     assert isinstance(keys(**short), Unseen)
 
 
+@pytest.mark.parametrize("kind", ["filters", "alarms", "topics"])
+def test_a_listing_that_fell_short_where_the_chain_runs_is_unknown(kind: str) -> None:
+    assert keys({kind: DENIED}, **{kind: Population((), DENIED)}) == Unseen(DENIED)
+
+
+@pytest.mark.parametrize("kind", ["filters", "alarms", "topics"])
+def test_a_region_that_fails_says_nothing_about_a_chain_that_runs_in_another(kind: str) -> None:
+    assert keys(**{kind: Population((), f"{DENIED} in us-east-1")}) == SILENT
+
+
+def test_a_chain_that_was_seen_decides_whatever_else_was_not() -> None:
+    whole = {
+        "filters": Population((a_filter(),), DENIED),
+        "alarms": Population((an_alarm("keys", TOPIC),), DENIED),
+        "topics": Population((a_topic(),), DENIED),
+        "trails": Population((a_trail(),), DENIED),
+    }
+    assert keys({"filters": DENIED, "alarms": DENIED, "topics": DENIED}, **whole) == RINGS
+
+
+def test_a_log_group_in_a_region_nobody_looked_at_is_unknown() -> None:
+    far = a_trail(CloudWatchLogsLogGroupArn=f"arn:aws:logs:sa-east-1:{MINE}:log-group:trail:*")
+    assert keys(trails=Population((far,))) == Unseen("not collected in sa-east-1")
+
+
+def test_only_trails_of_all_regions_are_followed() -> None:
+    page = {"trailList": [{"Name": "one", "IsMultiRegionTrail": False}, {"Name": "all", "IsMultiRegionTrail": True}]}
+    assert [each["Name"] for each in multi_region_trails(page)] == ["all"]
+
+
 def test_an_unseen_link_does_not_matter_where_another_chain_holds() -> None:
-    assert keys(filters=Population((a_filter(),), DENIED)) == RINGS
+    assert keys({"filters": DENIED}, filters=Population((a_filter(),), DENIED)) == RINGS
     assert keys(trails=Population((a_trail(), a_trail("other", account="999988887777")))) == RINGS
 
 
@@ -162,10 +194,11 @@ def test_an_alarm_over_metric_math_watches_each_metric_in_it() -> None:
 def test_a_silent_alarm_is_unknown_where_a_composite_may_be_hidden() -> None:
     population = Population((an_alarm("mute"), an_alarm("loud", TOPIC)), "Throttling cloudwatch:DescribeAlarms")
 
-    def acts(which: int) -> Reading[bool]:
-        joined = Joined(MINE, HERE, population.members[which], {alarm.name: population})
+    def acts(which: int, known: Population) -> Reading[bool]:
+        joined = Joined(MINE, HERE, population.members[which], {alarm.name: population, reach.name: known})
         told: Reading[bool] = acting_alarm.describe(joined).composite_acts
         return told
 
-    assert isinstance(acts(0), Unseen)
-    assert acts(1) == Seen(value=False), "what acts by itself needs nobody above it"
+    assert isinstance(acts(0, reached(alarms="Throttling")), Unseen)
+    assert acts(1, reached(alarms="Throttling")) == Seen(value=False), "what acts by itself needs nobody above it"
+    assert acts(0, reached()) == Seen(value=False), "composites stand in the region of their children"

@@ -1,0 +1,155 @@
+"""Ways into a cluster: a kubeconfig context, the service account of the pod we run in, or an address with its CA and a token.
+
+Each asserts who we are before anything is asked. A cluster of EKS is reached by its kubeconfig entry, whose helper program
+fetches the token; fetching one from AWS credentials alone is not built.
+"""
+
+from __future__ import annotations
+
+import os
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes import config
+from kubernetes.client import ApiClient, Configuration
+
+from auditor import __version__
+from auditor.collectors.kubernetes._client import PAGE, ClusterCaller
+from auditor.collectors.pace import BURST, RATE, Bucket, LocalBucket
+from auditor.domain.errors import CollectionError
+from auditor.domain.ports import CallFailed
+
+_LIBRARY: Any = config  # its functions have no types
+WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+QUESTION = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+
+
+def connect(
+    *,
+    kubeconfig: Path | None = None,
+    context: str | None = None,
+    namespaces: Sequence[str] = (),
+    threads: int = 16,
+    bucket: Bucket | None = None,
+    page: int = PAGE,
+) -> ClusterCaller:
+    """The cluster of a kubeconfig context, or, where there is no kubeconfig, the one that this pod runs in.
+
+    Raises:
+        CollectionError: No usable configuration, or the cluster does not accept it.
+    """
+    inside = kubeconfig is None and context is None and not _kubeconfig_exists() and _in_a_pod()
+    try:
+        name = "in-cluster" if inside else _context_name(kubeconfig, context)
+        load = _LIBRARY.load_incluster_config if inside else _from_file(kubeconfig, context)
+        return _caller(load, name, namespaces=namespaces, threads=threads, bucket=bucket, page=page)
+    except (config.ConfigException, yaml.YAMLError, OSError, TypeError, ValueError, KeyError) as error:
+        raise CollectionError(
+            f"there is no way into a cluster: {_first_line(error)}",
+            advice="Name a kubeconfig with --kubeconfig and a context in it with --context, or run inside the cluster",
+        ) from error
+
+
+def connect_address(
+    url: str,
+    *,
+    authority: str,
+    token: str,
+    name: str,
+    namespaces: Sequence[str] = (),
+    threads: int = 16,
+    bucket: Bucket | None = None,
+    page: int = PAGE,
+) -> ClusterCaller:
+    """The cluster at an address, trusted by this certificate (PEM) alone, asked with this token.
+
+    Raises:
+        CollectionError: It cannot be reached, is not the one of the certificate, or does not accept the token.
+    """
+    trust = b64encode(authority.encode()).decode()
+    told = {
+        "clusters": [{"name": "it", "cluster": {"server": url, "certificate-authority-data": trust}}],
+        "users": [{"name": "we", "user": {"token": token}}],
+        "contexts": [{"name": "here", "context": {"cluster": "it", "user": "we"}}],
+        "current-context": "here",
+    }
+
+    def load(client_configuration: Configuration) -> None:
+        _LIBRARY.load_kube_config_from_dict(told, client_configuration=client_configuration, persist_config=False)
+
+    return _caller(load, name, namespaces=namespaces, threads=threads, bucket=bucket, page=page)
+
+
+def _caller(
+    load: Callable[..., None], name: str, *, namespaces: Sequence[str], threads: int, bucket: Bucket | None, page: int
+) -> ClusterCaller:
+    def client() -> ApiClient:
+        configuration = Configuration()
+        load(client_configuration=configuration)
+        configuration.retries = False  # the door waits and asks again by itself
+        configuration.connection_pool_maxsize = threads
+        made = ApiClient(configuration)
+        made.user_agent = f"auditor/{__version__}"
+        return made
+
+    caller = ClusterCaller(
+        client(),
+        renew=client,
+        name=name,
+        identity="",
+        namespaces=namespaces,
+        bucket=bucket or LocalBucket(RATE, BURST),
+        page=page,
+    )
+    try:
+        told = caller.ask(WHO, action="create selfsubjectreviews", method="POST", body=QUESTION)
+        caller.identity = _user(told)
+    except CallFailed as failure:
+        if failure.code not in {"NotFound", "Forbidden"}:  # an older server, or one that does not tell
+            raise CollectionError(
+                f"the cluster {name} does not let us in: {failure.code} {failure.message}".rstrip(),
+                advice="Check `kubectl auth whoami` with the same kubeconfig and context",
+            ) from failure
+        caller.identity = "unknown"
+    return caller
+
+
+def _user(told: Any) -> str:
+    return str(((told.get("status") or {}).get("userInfo") or {}).get("username") or "unknown")
+
+
+def _from_file(kubeconfig: Path | None, context: str | None) -> Callable[..., None]:
+    def load(client_configuration: Configuration) -> None:
+        _LIBRARY.load_kube_config(
+            config_file=None if kubeconfig is None else str(kubeconfig),
+            context=context,
+            client_configuration=client_configuration,
+            persist_config=False,
+        )
+
+    return load
+
+
+def _context_name(kubeconfig: Path | None, context: str | None) -> str:
+    contexts, active = _LIBRARY.list_kube_config_contexts(None if kubeconfig is None else str(kubeconfig))
+    if context is None:
+        return str(active["name"])
+    if context not in {one["name"] for one in contexts}:
+        known = ", ".join(sorted(str(one["name"]) for one in contexts))
+        raise ValueError(f"no context is called {context}; there are {known}")
+    return context
+
+
+def _kubeconfig_exists() -> bool:
+    return bool(os.environ.get("KUBECONFIG")) or (Path.home() / ".kube" / "config").exists()
+
+
+def _in_a_pod() -> bool:
+    return bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:300] if str(error) else type(error).__name__

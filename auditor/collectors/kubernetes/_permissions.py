@@ -1,0 +1,46 @@
+"""The least ClusterRole that collection needs, read from the declarations: list, and nothing that writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from auditor.collectors.kubernetes._requests import VERSION, parts
+from auditor.domain.resource_type import ResourceType
+
+NAME = "auditor-reads"
+HEAD = """\
+# What Auditor asks of a cluster, read from its declarations. Bind it to the account that it asks as.
+# Who we are is asked with selfsubjectreviews, which every authenticated account may do.
+"""
+SECRETS = """\
+# Secrets are asked for as metadata alone, so that no content is sent; the right to list them would allow more. Take that
+# rule out if you will not grant it: what rests on it is told as unknown then.
+"""
+
+
+def rules(kinds: Iterable[ResourceType]) -> list[dict[str, list[str]]]:
+    """The rules for these types: one per API group with its resources, and one for paths that are no resources."""
+    operations = {operation for kind in kinds for read in kind.reads for operation in read.operations}
+    groups: dict[str, list[str]] = {}
+    for group, _, plural in sorted(parts(one) for one in operations - {VERSION}):
+        groups.setdefault(group, []).append(plural)
+    found = [
+        {"apiGroups": [group], "resources": plurals, "verbs": ["list"]} for group, plurals in sorted(groups.items())
+    ]
+    return [*found, {"nonResourceURLs": ["/version"], "verbs": ["get"]}] if VERSION in operations else found
+
+
+def cluster_role(kinds: Iterable[ResourceType]) -> str:
+    """The ClusterRole as YAML that ``kubectl apply -f -`` takes."""
+    listed = rules(kinds)
+    told: dict[str, Any] = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": NAME},
+        "rules": listed,
+    }
+    secrets = any("secrets" in rule.get("resources", ()) for rule in listed)
+    return HEAD + (SECRETS if secrets else "") + yaml.safe_dump(told, sort_keys=False)

@@ -1,0 +1,146 @@
+"""A bundle as people ask for it and as the books know it: what it is about, how far it is, what it became."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+from uuid import UUID
+
+from auditor.domain.errors import ConfigurationError
+from auditor.proof.canonical import instant, stamp
+
+BundleState: TypeAlias = Literal["asked", "building", "signing", "done", "failed"]
+AuditKind: TypeAlias = Literal["type_1", "type_2", "assessment"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a bundle is asked for: frameworks, a period ``[begins, ends)``, and what it is narrowed to, if it is.
+
+    Narrowed to controls or sources it is a part: what it tells is proved, that nothing was left out is not.
+    """
+
+    frameworks: tuple[str, ...]
+    begins: datetime
+    ends: datetime
+    controls: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    kind: AuditKind = "type_2"
+
+    def __post_init__(self) -> None:
+        if self.begins >= self.ends:
+            raise ConfigurationError("the period ends before it begins", advice="--to is the first day not in it")
+
+    @property
+    def partial(self) -> dict[str, list[str]] | None:
+        """What a part is about; none if it is the whole."""
+        told = {"controls": sorted(self.controls), "sources": sorted(self.sources)}
+        kept = {name: of for name, of in told.items() if of}
+        return kept or None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON, as the books keep it."""
+        return {
+            "frameworks": list(self.frameworks),
+            "period": {"from": stamp(self.begins), "to": stamp(self.ends)},
+            "controls": list(self.controls),
+            "sources": list(self.sources),
+            "kind": self.kind,
+        }
+
+    @classmethod
+    def of_json(cls, told: Mapping[str, Any]) -> Asked:
+        """What ``as_json`` wrote."""
+        return cls(
+            tuple(told["frameworks"]),
+            instant(told["period"]["from"]),
+            instant(told["period"]["to"]),
+            tuple(told["controls"]),
+            tuple(told["sources"]),
+            told["kind"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """That somebody took a bundle away."""
+
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle in the books. ``digest`` is its identity, ``bytes`` the size of its ZIP, ``address`` where that lies."""
+
+    id: UUID
+    asked: Asked
+    asked_at: datetime
+    asked_by: str
+    state: BundleState
+    step: str
+    progress: int
+    head_size: int | None = None
+    digest: str | None = None
+    bytes: int | None = None
+    address: str | None = None
+    finished_at: datetime | None = None
+    error: str | None = None
+    taken: Sequence[Taken] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The log's key over a bundle: the note over its seal, the form that ``ssh-keygen`` reads, and the key's public half."""
+
+    note: str
+    ssh: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class SealRequest:
+    """What is to be signed: digests of a manifest, the head the bundle reaches to, and its period as text."""
+
+    tenant: UUID
+    bundle: UUID
+    sha256: str
+    sha512: str
+    head_size: int
+    period: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A tree up to its manifest: what is to be signed."""
+
+    sha256: str
+    sha512: str
+    head_size: int
+    period: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A bundle that is whole: where its ZIP lies and how large that is."""
+
+    address: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a bundle will hold, counted, and about how large it will be; ``head_at`` is how far it could speak now."""
+
+    findings: int
+    spans: int
+    evidence: int
+    entries: int
+    head_at: datetime | None
+
+    @property
+    def about_bytes(self) -> int:
+        """The ZIP's size, by measured bytes per line after compression."""
+        return 60_000 + 330 * self.findings + 180 * self.spans + 700 * self.evidence + 90 * self.entries
