@@ -12,7 +12,7 @@ RUN python deploy/runtime_lock.py > runtime.lock \
 FROM python:3.11-slim
 RUN groupadd --gid 10001 auditor \
  && useradd --uid 10001 --gid auditor --no-create-home --home-dir /var/lib/auditor --shell /usr/sbin/nologin auditor \
- && install --directory --owner auditor --group auditor --mode 0700 /var/lib/auditor
+ && install --directory --owner auditor --group auditor --mode 0700 /var/lib/auditor /var/lib/auditor-ledger
 COPY --from=build /opt/auditor /opt/auditor
 WORKDIR /app
 COPY auditor auditor
@@ -25,7 +25,10 @@ ENV PATH=/opt/auditor/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     AUDITOR_HOME=/var/lib/auditor \
     AUDITOR_HOST=0.0.0.0
-RUN python -m compileall -q auditor controls dashboard migrations
+# What is worked out from files once is kept beside the bytecode: the file system is read-only later.
+RUN python -m compileall -q auditor controls dashboard migrations \
+ && python -m auditor.cli list checks >/dev/null \
+ && python -m auditor.cli permissions aws >/dev/null
 USER 10001:10001
 VOLUME /var/lib/auditor
 EXPOSE 8420

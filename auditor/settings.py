@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -30,8 +32,29 @@ class Settings(BaseSettings):
     migrate_database_url: SecretStr | None = Field(
         None, description="PostgreSQL URL of the schema owner, for migrate only"
     )
+    ledger_database_url: SecretStr | None = Field(
+        None, description="PostgreSQL URL of the role that appends to the ledger, for checkpoint only"
+    )
+    ledger_key_file: Path | None = Field(
+        None, description="File of the key that signs the ledger, for checkpoint only; else home/ledger.key"
+    )
     broker_url: SecretStr | None = Field(None, description="Redis URL; in memory when everything runs in one process")
     root_key: SecretStr | None = Field(None, description="32 bytes, base64; else read from, or made in, home/root.key")
+    root_key_file: Path | None = Field(None, description="File that holds the root key, such as a mounted secret")
+    kms_key_arn: str | None = Field(
+        None, description="AWS KMS key that wraps the keys of tenants, instead of a root key"
+    )
+    objects: str | None = Field(
+        None, description="Where evidence objects lie: a folder, or s3://bucket/prefix; by default home/objects"
+    )
+    objects_endpoint_url: str | None = Field(None, description="Another server that speaks S3, for AUDITOR_OBJECTS")
+    object_lock: Literal["off", "governance", "compliance"] = Field(
+        "off", description="Lock each evidence object for its retention: off, governance or compliance"
+    )
+    retention_days: int = Field(
+        2192, ge=1, description="How long evidence is kept, from its creation or from when it was last in effect"
+    )
+    audit_log_days: int = Field(2192, ge=1, description="How long the record of what people did is kept")
     base_url: str = Field(
         "http://127.0.0.1:8420", description="Where people reach the dashboard: links are built on it"
     )
@@ -59,7 +82,22 @@ class Settings(BaseSettings):
     @property
     def objects_dir(self) -> Path:
         """Where evidence objects lie when they are kept locally."""
-        return self.home / "objects"
+        return Path(self.objects) if self.objects else self.home / "objects"
+
+    @property
+    def ledger_key(self) -> Path:
+        """Where the key lies that signs the ledger."""
+        return self.ledger_key_file or self.home / "ledger.key"
+
+    @property
+    def retention(self) -> timedelta:
+        """How long evidence is kept."""
+        return timedelta(days=self.retention_days)
+
+    @property
+    def audit_log(self) -> timedelta:
+        """How long the record of what people did is kept."""
+        return timedelta(days=self.audit_log_days)
 
 
 def configured() -> Settings:

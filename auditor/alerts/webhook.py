@@ -2,6 +2,9 @@
 
 The id stays the same over all attempts, so a receiver can drop what it has seen; the timestamp is that of the attempt,
 so a recorded request cannot be played back later. While a secret is replaced, each request carries a signature by both.
+
+Beside them ``auditor-checkpoint`` carries the latest signed head of the sender's ledger, a C2SP signed note as base64. It is no
+part of what the secret signs: the note has signatures of its own. A receiver that keeps it holds what nobody can take back.
 """
 
 from __future__ import annotations
@@ -47,7 +50,10 @@ def _hmac(secret: str, signed: bytes) -> bytes:
 def headers(delivery: Delivery, *, now: datetime) -> dict[str, str]:
     """The headers of one attempt."""
     message_id, timestamp = str(delivery.event_id), int(now.timestamp())
-    return {
+    told = (
+        {"auditor-checkpoint": base64.b64encode(delivery.checkpoint.encode()).decode()} if delivery.checkpoint else {}
+    )
+    return told | {
         "content-type": "application/json",
         "user-agent": "auditor-webhook/1",
         "webhook-id": message_id,

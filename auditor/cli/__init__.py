@@ -15,6 +15,7 @@ EXAMPLES = """examples:
   auditor demo                                   a seeded company, six weeks of history, a page to look at
   auditor scan aws --region eu-central-1         one pass over the account of your AWS credentials
   auditor scan aws --format ndjson --fail-on high > findings.ndjson
+  auditor scan kubernetes --context production   one pass over a cluster
   auditor permissions aws > policy.json          the least that collection needs
   auditor controls test                          every example of every check
   auditor up                                     web, worker and schedule in one process
@@ -31,7 +32,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line, without importing what the commands do."""
-    from auditor.cli import connect, definitions, scan, serve  # noqa: PLC0415  (each adds its commands; all are light)
+    from auditor.cli import bundle, connect, definitions, evidence, ledger, runs, scan, scope, serve  # noqa: PLC0415  (each adds its commands; all are light)
 
     top = _Parser(
         prog="auditor",
@@ -41,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"auditor {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
-    for room in (scan, definitions, connect, serve):
+    for room in (scan, definitions, connect, scope, runs, serve, evidence, ledger, bundle):
         room.add(commands)
     return top
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+from auditor.cli import inventory, preflight, runs
 from auditor.domain.errors import ConfigurationError, TenancyError
 from auditor.domain.scope import Scope
 from auditor.domain.source import Source, public_id
@@ -52,10 +53,9 @@ def add(commands: Any) -> None:
     listing = verbs.add_parser("list", help="connected accounts", **_RAW)
     _tenant(listing)
     listing.set_defaults(run=run_source_list)
-    test = verbs.add_parser("test", help="ask who we are there, and whether regions answer", **_RAW)
-    _tenant(test)
-    test.add_argument("--source", required=True, help="name, account or id")
-    test.set_defaults(run=run_source_test)
+    preflight.add(verbs)
+    inventory.add(verbs)
+    runs.add_pace(verbs)
     now = commands.add_parser("run", help="look at a source now", **_RAW)
     _tenant(now)
     now.add_argument("--source", required=True, help="name, account or id")
@@ -132,7 +132,9 @@ def run_source_add(arguments: argparse.Namespace) -> int:
         )
         every = timedelta(hours=arguments.every).total_seconds()
         with here.open_tenant(tenant) as books:
-            books.add_source(source, Scope(), regions=regions, every=every, now=here.clock())
+            books.add_source(
+                source, Scope(), regions=regions, every=every, now=here.clock(), pinned=bool(arguments.region)
+            )
     print(f"{source.name}: account {source.account}, {len(regions)} regions, asked as {caller.identity}")
     print("The first run starts as soon as a worker is up; it is a baseline and alerts nobody.")
     return 0
@@ -147,29 +149,16 @@ def run_source_list(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def run_source_test(arguments: argparse.Namespace) -> int:
-    """Look once with the source's credentials, without keeping anything."""
-    from auditor.bootstrap import call  # noqa: PLC0415  (boto3)
-    from auditor.collectors.aws._client import enabled_regions  # noqa: PLC0415
-
-    with _open() as here:
-        tenant = tenant_of(here, arguments.tenant)
-        with here.open_tenant(tenant) as books:
-            source = find_source(books.sources(), arguments.source)
-        caller = call(source, threads=4)
-        print(f"{source.name}: account {caller.account}, asked as {caller.identity}")
-        print(f"regions switched on: {', '.join(enabled_regions(caller))}")
-    return 0
-
-
 def run_now(arguments: argparse.Namespace) -> int:
     """Write the wish down; the workers do the rest."""
+    from auditor.bootstrap import plan  # noqa: PLC0415  (the command pays for what it uses)
+
     with _open() as here:
         tenant = tenant_of(here, arguments.tenant)
         with here.open_tenant(tenant) as books:
             source = find_source(books.sources(), arguments.source)
             at = here.clock()
-            run = books.plan(source.id, slot=at, now=at, regions=books.regions(source.id))
+            run = plan(books, source.id, slot=at, now=at)
         print(f"run {run} of {source.name} is due", flush=True)
         return _wait(here, tenant, run) if arguments.wait else 0
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from auditor.cli import scan_kubernetes
 from auditor.proof.canonical import instant
 from auditor.proof.judge import judge
 
@@ -20,6 +21,7 @@ EPILOG = """examples:
   auditor controls test
   auditor controls lint --folder ./our-controls
   auditor permissions aws > policy.json
+  auditor permissions kubernetes | kubectl apply -f -
 """
 
 
@@ -46,13 +48,14 @@ def add(commands: Any) -> None:
     shape.add_argument("--terraform", dest="form", action="store_const", const="terraform", default="json")
     shape.add_argument("--cloudformation", dest="form", action="store_const", const="cloudformation")
     aws.set_defaults(run=run_permissions)
+    scan_kubernetes.add_permissions(kinds)
 
 
 _RAW: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": EPILOG}
 
 
 def _library(folder: Path | None) -> Library:
-    from auditor.collectors.aws import resource_types  # noqa: PLC0415  (reads every declaration)
+    from auditor.collectors.declared import resource_types  # noqa: PLC0415  (reads every declaration)
     from controls import load, shipped  # noqa: PLC0415  (reads every file)
 
     return shipped() if folder is None else load(resource_types(), folder=folder)
@@ -98,7 +101,7 @@ def _frameworks(library: Library) -> Iterable[dict[str, Any]]:
 
 
 def _resource_types() -> Iterable[dict[str, Any]]:
-    from auditor.collectors.aws import resource_types  # noqa: PLC0415  (reads every declaration)
+    from auditor.collectors.declared import resource_types  # noqa: PLC0415  (reads every declaration)
 
     for kind in resource_types():
         yield {"id": kind.name, "title": kind.title, "note": f"version {kind.version}, {kind.place}"}

@@ -87,7 +87,15 @@ def demo(*, port: int | None, days: int | None, exit_when_done: bool) -> int:
             base_url=f"http://127.0.0.1:{chosen}",
             egress_allow="127.0.0.0/8",
             secure_cookies=False,
-        ).model_copy(update={"database_url": None, "broker_url": None, "claim_database_url": None})
+        ).model_copy(
+            update={
+                "database_url": None,
+                "broker_url": None,
+                "claim_database_url": None,
+                "ledger_database_url": None,
+                "ledger_key_file": None,
+            }
+        )
         with Installation.open(settings, clock=clock, services=company.SERVICES) as here, call_pool(settings) as pool:
             tenant = add_user(
                 here,

@@ -1,4 +1,4 @@
-"""``auditor scan``: one pass over an account, judged, printed, and summed up in an exit code a build can act on."""
+"""``auditor scan``: one pass over an account or a cluster, judged, printed, and summed up in an exit code a build can act on."""
 
 from __future__ import annotations
 
@@ -8,29 +8,33 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from auditor.cli import scan_kubernetes
 from auditor.domain.control import SEVERITIES
 
 if TYPE_CHECKING:
+    from auditor.domain.control import Library
     from auditor.pipeline.scan import Scan
 
 FINDINGS, BLIND, PARTIAL = 1, 2, 4
-EPILOG = """exit codes:
+EXIT_CODES = """exit codes:
   0  looked everywhere asked, nothing at or above --fail-on
   1  findings at or above --fail-on
   2  nothing could be seen
   3  usage
   4  something could not be seen (0 with --allow-partial); 1 wins over 4
-
+"""
+EPILOG = f"""{EXIT_CODES}
 examples:
   auditor scan aws
   auditor scan aws --profile prod --region eu-central-1 --region us-east-1
   auditor scan aws --role-arn arn:aws:iam::123456789012:role/auditor --external-id 7f3a --format csv --out scan.csv
   auditor scan aws --service s3 --framework hipaa --fail-on high
+  auditor scan kubernetes --context production --format ndjson
 """
 
 
 def add(commands: Any) -> None:
-    """``scan aws``."""
+    """``scan aws`` and ``scan kubernetes``."""
     scan = commands.add_parser(
         "scan",
         help="look once, without a database",
@@ -61,17 +65,17 @@ def add(commands: Any) -> None:
     aws.add_argument("--allow-partial", action="store_true", help="0 instead of 4 when something could not be seen")
     aws.add_argument("--threads", type=int, default=32, metavar="N", help="calls under way at once (default 32)")
     aws.set_defaults(run=run, parser=aws)
+    scan_kubernetes.add(kinds, EXIT_CODES)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Scan, write, and say in the exit code what was found."""
     from auditor.bootstrap import scan_aws  # noqa: PLC0415  (boto3 is paid for by the scan, not by --help)
-    from auditor.cli.scan_output import WRITERS  # noqa: PLC0415
     from controls import shipped  # noqa: PLC0415
 
-    library = shipped()
-    _known(arguments, "framework", set(library.framework))
-    _known(arguments, "service", {check.id.partition(".")[0] for check in library.checks})
+    library = shipped().about("aws")
+    known(arguments, "framework", set(library.framework))
+    known(arguments, "service", {check.id.partition(".")[0] for check in library.checks})
     if arguments.threads < 1:
         arguments.parser.error("--threads takes a number from 1")
     seen = scan_aws(
@@ -84,8 +88,15 @@ def run(arguments: argparse.Namespace) -> int:
         frameworks=tuple(arguments.framework),
         threads=arguments.threads,
         clock=lambda: datetime.now(UTC),
-        progress=_progress,
+        progress=progress,
     )
+    return finish(seen, library, arguments)
+
+
+def finish(seen: Scan, library: Library, arguments: argparse.Namespace) -> int:
+    """Write what was seen as asked, and give the exit code."""
+    from auditor.cli.scan_output import WRITERS  # noqa: PLC0415
+
     write = WRITERS[arguments.format]
     if arguments.out is None:
         write(seen, library, sys.stdout)
@@ -107,13 +118,15 @@ def exit_code(seen: Scan, fail_on: str | None, *, allow_partial: bool) -> int:
     return PARTIAL if seen.partial and not allow_partial else 0
 
 
-def _known(arguments: argparse.Namespace, name: str, known: set[str]) -> None:
+def known(arguments: argparse.Namespace, name: str, words: set[str]) -> None:
+    """Refuse a word that names nothing, with those that do."""
     for word in getattr(arguments, name):
-        if word not in known:
-            arguments.parser.error(f"no {name} is called {word}; there are {', '.join(sorted(known))}")
+        if word not in words:
+            arguments.parser.error(f"no {name} is called {word}; there are {', '.join(sorted(words))}")
 
 
-def _progress(place: str, done: int, of: int) -> None:
+def progress(place: str, done: int, of: int) -> None:
+    """Say on standard error how far the looking has come."""
     if sys.stderr.isatty():
         print(
             f"\r\x1b[K{done} of {of} places, last {place}", end="\n" if done == of else "", file=sys.stderr, flush=True

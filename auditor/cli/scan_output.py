@@ -22,8 +22,9 @@ FIELDS = (
 SHOWN = 40
 
 
-def row(verdict: Verdict, account: str, library: Library) -> dict[str, Any]:
-    """One check on one resource, as every machine format gives it."""
+def row(verdict: Verdict, seen: Scan, library: Library) -> dict[str, Any]:
+    """One check on one resource, as every machine format gives it; with ``members`` where it stands for several things."""
+    members = seen.members.get((verdict.resource_type, verdict.resource))
     check = library.check[verdict.check]
     return {
         "check": verdict.check,
@@ -31,7 +32,7 @@ def row(verdict: Verdict, account: str, library: Library) -> dict[str, Any]:
         "title": check.title,
         "resource": verdict.resource,
         "resource_type": verdict.resource_type,
-        "account": account,
+        "account": seen.account,
         "region": verdict.region,
         "verdict": verdict.verdict,
         "severity": verdict.severity,
@@ -40,12 +41,12 @@ def row(verdict: Verdict, account: str, library: Library) -> dict[str, Any]:
         "requirements": {name: list(check.requirements(name)) for name in library.framework},
         "evidence": verdict.evidence,
         "observed_at": stamp(verdict.observed_at),
-    }
+    } | ({} if members is None else {"members": list(members)})
 
 
 def as_ndjson(seen: Scan, library: Library, out: TextIO) -> None:
     """One JSON object a line."""
-    rows = (row(verdict, seen.account, library) for verdict in seen.verdicts)
+    rows = (row(verdict, seen, library) for verdict in seen.verdicts)
     out.writelines(json.dumps(told, ensure_ascii=False) + "\n" for told in rows)
 
 
@@ -64,7 +65,7 @@ def as_json(seen: Scan, library: Library, out: TextIO) -> None:
             for look in seen.coverage
         ],
         "calls": _calls(seen),
-        "verdicts": [row(verdict, seen.account, library) for verdict in seen.verdicts],
+        "verdicts": [row(verdict, seen, library) for verdict in seen.verdicts],
     }
     json.dump(told, out, ensure_ascii=False, indent=1)
     out.write("\n")
@@ -75,7 +76,7 @@ def as_csv(seen: Scan, library: Library, out: TextIO) -> None:
     sink = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
     sink.writerow(FIELDS)
     for verdict in seen.verdicts:
-        told = row(verdict, seen.account, library)
+        told = row(verdict, seen, library)
         told["requirements"] = " ".join(clause for named in told["requirements"].values() for clause in named)
         sink.writerow([safe_cell(str(told[field])) for field in FIELDS])
 
@@ -105,7 +106,7 @@ def _failing(failing: list[Verdict], library: Library, out: TextIO) -> None:
 def _posture(seen: Scan, library: Library, out: TextIO) -> None:
     totals = Counter(verdict.verdict for verdict in seen.verdicts)
     out.write(
-        f"Account {seen.account} as of {stamp(seen.as_of)}: {seen.resources} resources, {totals['pass']} pass, {totals['fail']} fail, "
+        f"{'Cluster' if seen.kind == 'kubernetes' else 'Account'} {seen.account} as of {stamp(seen.as_of)}: {seen.resources} resources, {totals['pass']} pass, {totals['fail']} fail, "
         f"{totals['unknown']} unknown, {totals['not_applicable']} not applicable\n"
     )
     if seen.endpoint:

@@ -1,4 +1,4 @@
-"""``auditor up|web|worker|tick|migrate|stop|demo``: the processes, each alone or all in one."""
+"""``auditor up|web|worker|tick|checkpoint|migrate|stop|demo``: the processes, each alone or all in one."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import Any
 
 from auditor.domain.errors import ConfigurationError
 
-QUEUES = ("collect", "assess", "notify")
+QUEUES = ("collect", "assess", "notify", "preflight", "upkeep", "export")
 EPILOG = """Settings come from the environment:
   AUDITOR_HOME                  folder for the embedded database, evidence and the root key
   AUDITOR_DATABASE_URL          PostgreSQL of the application role; without it the embedded one is used
   AUDITOR_CLAIM_DATABASE_URL    the same database, as the role that leases work
   AUDITOR_MIGRATE_DATABASE_URL  the same database, as its owner (migrate only)
+  AUDITOR_LEDGER_DATABASE_URL   the same database, as the role that appends to the ledger (checkpoint only)
+  AUDITOR_LEDGER_KEY_FILE       the key that signs the ledger (checkpoint only); made there if there is none
   AUDITOR_BROKER_URL            Redis, for web, worker and tick as separate processes
   AUDITOR_BASE_URL, AUDITOR_HOST, AUDITOR_PORT, AUDITOR_ROOT_KEY, AUDITOR_EGRESS_ALLOW, AUDITOR_THREADS, AUDITOR_LOG_LEVEL
   AUDITOR_LEASE_SECONDS         how long the work of a killed worker waits for another (90)
@@ -26,6 +28,7 @@ examples:
   auditor migrate                          first, with each release
   auditor web
   auditor tick
+  auditor checkpoint
   auditor worker --queues collect,assess
   auditor stop                             after a killed auditor up
   auditor demo --port 8421                 a seeded company instead of your own
@@ -36,15 +39,18 @@ _RAW: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter,
 def add(commands: Any) -> None:
     """The processes."""
     for name, function, told in (
-        ("up", run_up, "web, worker and schedule in one process"),
+        ("up", run_up, "web, worker, schedule and ledger in one process"),
         ("web", run_web, "the dashboard alone"),
         ("tick", run_tick, "the schedule alone"),
+        ("checkpoint", run_checkpoint, "appending to the ledger and signing it, alone"),
         ("migrate", run_migrate, "bring the database to this release"),
         ("stop", run_stop, "stop an embedded database that a killed process left behind"),
     ):
         commands.add_parser(name, help=told, **_RAW).set_defaults(run=function)
     worker = commands.add_parser("worker", help="work on queues", **_RAW)
-    worker.add_argument("--queues", type=_queues, default=QUEUES, help="collect, assess, notify; several by comma")
+    worker.add_argument(
+        "--queues", type=_queues, default=QUEUES, help="collect, assess, notify, preflight, upkeep; several by comma"
+    )
     worker.add_argument("--processes", type=int, default=os.cpu_count() or 1, metavar="N", help="(default: the cores)")
     worker.set_defaults(run=run_worker)
     demo = commands.add_parser("demo", help="a seeded company, six weeks of history, and the dashboard on it", **_RAW)
@@ -167,6 +173,30 @@ def run_tick(_: argparse.Namespace) -> int:
         signal.signal(signal.SIGTERM, leave)
         signal.signal(signal.SIGINT, leave)
         ticker.run(stop)
+    return 0
+
+
+def run_checkpoint(_: argparse.Namespace) -> int:
+    """Append what was noted and sign it until told to stop."""
+    from auditor import telemetry  # noqa: PLC0415
+    from auditor.bootstrap import Installation  # noqa: PLC0415
+    from auditor.settings import configured  # noqa: PLC0415
+    from auditor.worker.checkpoints import Checkpoints  # noqa: PLC0415
+    from auditor.worker.health import pulse_file  # noqa: PLC0415
+
+    settings = configured()
+    telemetry.configure(settings.log_level)
+    stop = threading.Event()
+    with Installation.open(settings) as here, here.notary() as notary:
+        checkpoints = Checkpoints(notary, pulse=pulse_file("checkpoint"))
+
+        def leave(*_: object) -> None:
+            stop.set()
+            checkpoints.ring()
+
+        signal.signal(signal.SIGTERM, leave)
+        signal.signal(signal.SIGINT, leave)
+        checkpoints.run(stop)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Web, worker and schedule in one process: what ``auditor up`` and ``auditor demo`` share."""
+"""Web, worker, schedule and ledger in one process: what ``auditor up`` and ``auditor demo`` share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from auditor.bootstrap import Installation, Work
 from auditor.domain.errors import ConfigurationError
 from auditor.worker import embedded
 from auditor.worker.app import make_app
+from auditor.worker.checkpoints import Checkpoints
 from auditor.worker.tasks import leases, register
 from auditor.worker.tick import Ticker
 from dashboard.wiring import application
@@ -40,4 +41,7 @@ def together(
     ticker = Ticker(app, here.claims, work, here.clock, lease_for=lease_for)
     register(app, lambda: work, ring=ticker.ring, lease_for=lease_for)
     started(ticker)
-    return embedded.run(app, server, ticker, ready)
+    if not here.urls.ledger:  # a configured database, and the ledger is another process's
+        return embedded.run(app, server, ticker, ready)
+    with here.notary() as notary:
+        return embedded.run(app, server, ticker, ready, checkpoints=Checkpoints(notary))

@@ -1,44 +1,32 @@
 """Judge: evidence, coverage and definitions go in with an instant, verdicts come out. Nothing is asked of the outside.
 
 Guards that nothing vanishes: every check in scope leaves at least one verdict per place, on the place itself where there
-was nothing, or not everything, to judge.
+was nothing, or not everything, to judge. What was judged before and stands unchanged is held, and counted.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 from auditor.domain.control import Check
 from auditor.domain.coverage import Coverage
 from auditor.domain.document import as_json
-from auditor.domain.evidence import Evidence
+from auditor.domain.evidence import Evidence, Standing
+from auditor.domain.excuse import by_tag
 from auditor.domain.finding import Current
-from auditor.domain.resource_type import AnyType, DerivedType, Joined, Member, Population, ResourceType
+from auditor.domain.resource_type import AnyType, DerivedType, ResourceType
 from auditor.domain.source import GLOBAL, Place
 from auditor.domain.verdict import Verdict, VerdictWord
+from auditor.pipeline.join import Described, Joiner
+from auditor.pipeline.settled import Excluded, by_type, exclusion, settled, stands_in
 from auditor.proof.canonical import digest
 from auditor.proof.judge import judge
 
 INSTANT = timedelta(microseconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """A resource's document, typed and as JSON, with the evidence it was derived from."""
-
-    kind: AnyType
-    native_id: str
-    region: str
-    place: str
-    document: Any
-    json: Mapping[str, Any]
-    digest: str
-    evidence: str
-    observed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +37,12 @@ class Assessment:
     coverage: tuple[Coverage, ...]
     derived: tuple[Evidence, ...]
     described: Mapping[tuple[str, str], int]
-    """Documents of the judged types, by type and place."""
+    """Resources of the judged types, read or not, by type and place."""
+    held: tuple[tuple[str, str], ...] = ()
+    """Checks on resources whose findings stand as they are."""
+    excluded: tuple[Excluded, ...] = ()
+    documents: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    """What was judged, by its digest and that of the evidence it was read from; derived documents are evidence themselves."""
 
 
 def assess(
@@ -63,143 +56,151 @@ def assess(
     places: Sequence[str],
     as_of: datetime,
     current: Mapping[tuple[str, str], Current] | None = None,
+    excluded: Mapping[tuple[str, str], str] | None = None,
+    unread: Sequence[Standing] = (),
+    kept: Collection[str] = (),
 ) -> Assessment:
-    """Every verdict that these looks allow at ``as_of``.
+    """Every verdict that these looks allow at ``as_of`` and that is not known yet.
 
-    ``places`` are those looked at (``global`` and regions); ``account`` is any place of the source. ``current`` findings
-    let a verdict that only the calendar changed say so.
+    Args:
+        evidence: What may have to be judged, and all inputs of derived types that are built.
+        coverage: How far the looks reached.
+        judged: The types to judge.
+        collected: The types that evidence may be of.
+        checks: What is asked.
+        account: Any place of the source.
+        places: Those looked at: ``global`` and regions.
+        as_of: The instant to judge for.
+        current: Findings as they stand: what they settle is held; a verdict that only the calendar changed says so.
+        excluded: Why resources are out of scope, by type and native id.
+        unread: Resources of judged types of which nothing needs judging.
+        kept: Derived types whose inputs are as they were: their documents come as evidence or stay unread, none is built.
     """
     judged = tuple(judged)
-    plain = {kind.name: kind for kind in (*collected, *(k for k in judged if isinstance(k, ResourceType)))}
-    described = [_describe(plain[seen.resource_type], seen) for seen in evidence if seen.resource_type in plain]
+    names = {kind.name: kind for kind in judged}
+    described = [
+        _describe(kind, seen, judged=kind.name in names) for kind, seen in _typed(evidence, (*collected, *judged))
+    ]
     looked: list[Coverage] = list(coverage)
     derived: list[Evidence] = []
-    joiner = _Joiner(described, coverage, account, places, as_of)
+    joiner = Joiner(described, coverage, account, places, as_of)
     for kind in judged:
         if isinstance(kind, DerivedType):
-            built, reach = joiner.build(kind)
+            looked.extend(joiner.reach(kind))
+            built = [] if kind.name in kept else joiner.build(kind)
             described.extend(built)
-            looked.extend(reach)
-            derived.extend(_as_evidence(each) for each in built)
-    bench = _Bench(account, as_of, current or {})
-    wanted: dict[str, list[Check]] = {}
-    for check in checks:
-        wanted.setdefault(check.resource, []).append(check)
-    names = {kind.name for kind in judged}
-    verdicts = [
-        bench.judge(check, seen)
-        for seen in described
-        if seen.kind.name in names
-        for check in wanted.get(seen.kind.name, ())
-    ]
-    found = {(seen.place, seen.kind.name) for seen in described}
+            derived.extend(_as_evidence(each, as_of) for each in built)
+    bench = _Bench(account, as_of, current or {}, excluded or {}, by_type(checks))
+    counted: Counter[tuple[str, str]] = Counter()
+    for seen in described:
+        if seen.kind.name in names:
+            counted[seen.kind.name, seen.place] += 1
+            bench.see(seen)
+    for row in unread:
+        kind = names[row.resource_type]
+        counted[kind.name, stands_in(kind, row.region)] += 1
+        bench.leave(kind, row)
     for kind in judged:
         looks = {look.place: look for look in looked if look.resource_type == kind.name}
         for place in (GLOBAL,) if kind.place == "account" else tuple(p for p in places if p != GLOBAL):
             look = looks.get(place)
-            if look is None or not look.complete or (place, kind.name) not in found:
-                verdicts.extend(bench.on_place(check, kind, place, look) for check in wanted.get(kind.name, ()))
-    counted = Counter((seen.kind.name, seen.place) for seen in described if seen.kind.name in names)
-    return Assessment(tuple(verdicts), tuple(looked), tuple(derived), counted)
+            if look is None or not look.complete or not counted[kind.name, place]:
+                bench.on_place(kind, place, look)
+    return Assessment(
+        tuple(bench.verdicts),
+        tuple(looked),
+        tuple(derived),
+        counted,
+        tuple(bench.held),
+        tuple(bench.excluded),
+        bench.documents,
+    )
 
 
-def _describe(kind: ResourceType, seen: Evidence) -> Described:
-    document = kind.describe(seen.content)
-    told = as_json(document)
-    place = GLOBAL if kind.place == "account" else seen.region
+def _typed(evidence: Iterable[Evidence], kinds: Iterable[AnyType]) -> Iterator[tuple[AnyType, Evidence]]:
+    types = {kind.name: kind for kind in kinds}
+    return ((types[seen.resource_type], seen) for seen in evidence if seen.resource_type in types)
+
+
+def _describe(kind: AnyType, seen: Evidence, *, judged: bool) -> Described:
+    """The document that evidence shows; of a derived type the evidence is the document.
+
+    What is only joined to others is needed as a document alone: its JSON and digests would be worked out for nobody.
+    """
+    document = kind.describe(seen.content) if isinstance(kind, ResourceType) else None
+    if document is not None and not judged:
+        place = stands_in(kind, seen.region)
+        return Described(kind, seen.native_id, seen.region, place, document, {}, "", "", seen.collected_at)
+    told = seen.content["document"] if document is None else as_json(document)
+    place = stands_in(kind, seen.region)
     return Described(
         kind, seen.native_id, seen.region, place, document, told, digest(told), seen.digest, seen.collected_at
     )
 
 
-def _as_evidence(seen: Described) -> Evidence:
+def _as_evidence(seen: Described, as_of: datetime) -> Evidence:
     content = {"document": seen.json}
-    return Evidence(seen.kind.name, seen.kind.version, seen.native_id, seen.region, content, seen.observed_at, ())
-
-
-class _Joiner:
-    """Builds derived types from what a run saw, with what it did not see standing beside it."""
-
-    def __init__(
-        self,
-        described: Sequence[Described],
-        coverage: Sequence[Coverage],
-        account: Place,
-        places: Sequence[str],
-        as_of: datetime,
-    ) -> None:
-        self._described: dict[str, list[Described]] = {}
-        for seen in described:
-            self._described.setdefault(seen.kind.name, []).append(seen)
-        self._populations: dict[tuple[str, str | None], Population] = {}
-        self._looks = {(look.resource_type, look.place): look for look in coverage}
-        self._account = account
-        self._regions = tuple(place for place in places if place != GLOBAL)
-        self._as_of = as_of
-
-    def build(self, kind: DerivedType) -> tuple[list[Described], list[Coverage]]:
-        if isinstance(kind.over, ResourceType):
-            over = kind.over
-            members = self._described.get(over.name, ())
-            built = [self._one(kind, seen.native_id, seen.region, seen.place, seen) for seen in members]
-            reach = [
-                replace(look, resource_type=kind.name) for (name, _), look in self._looks.items() if name == over.name
-            ]
-            return built, reach
-        regions = (GLOBAL,) if kind.over == "account" else self._regions
-        built = [self._one(kind, self._place(region).native_id, region, region, None) for region in regions]
-        return built, [Coverage(region, kind.name, "ok", self._as_of, listed=1) for region in regions]
-
-    def _place(self, region: str) -> Place:
-        return Place(self._account.account, region, self._account.partition)
-
-    def _one(self, kind: DerivedType, native_id: str, region: str, place: str, over: Described | None) -> Described:
-        within = place if kind.over == "region" else None
-        populations = {each.name: self._population(each, within) for each in kind.inputs}
-        member = None if over is None else Member(over.native_id, over.region, over.document)
-        document = kind.describe(Joined(self._account.account, region, member, populations))
-        told = as_json(document)
-        taken = digest(told)
-        observed = self._as_of if over is None else over.observed_at
-        evidence = digest({"type": kind.name, "version": kind.version, "content": {"document": told}})
-        return Described(kind, native_id, region, place, document, told, taken, evidence, observed)
-
-    def _population(self, kind: ResourceType, within: str | None) -> Population:
-        key = (kind.name, within)
-        if key not in self._populations:
-            self._populations[key] = self._gathered(kind, within)
-        return self._populations[key]
-
-    def _gathered(self, kind: ResourceType, within: str | None) -> Population:
-        members = tuple(
-            Member(seen.native_id, seen.region, seen.document)
-            for seen in self._described.get(kind.name, ())
-            if within is None or seen.place in {within, GLOBAL}
-        )
-        regions = (GLOBAL,) if kind.place == "account" else self._regions if within is None else (within,)
-        looks = [(region, self._looks.get((kind.name, region))) for region in regions]
-        short = [
-            f"{look.detail if look else 'not collected'} in {region}"
-            for region, look in looks
-            if not look or not look.complete
-        ]
-        return Population(members, "; ".join(short) if short else None)
+    return Evidence(seen.kind.name, seen.kind.version, seen.native_id, seen.region, content, as_of, ())
 
 
 class _Bench:
-    """Turns judgements into verdicts: the same for a resource and for a place."""
+    """Where each check meets each resource or place: judged, held as it stands, or left out."""
 
-    def __init__(self, account: Place, as_of: datetime, current: Mapping[tuple[str, str], Current]) -> None:
+    def __init__(
+        self,
+        account: Place,
+        as_of: datetime,
+        current: Mapping[tuple[str, str], Current],
+        out: Mapping[tuple[str, str], str],
+        wanted: Mapping[str, Sequence[Check]],
+    ) -> None:
         self._account = account
         self._as_of = as_of
         self._current = current
+        self._out = out
+        self._wanted = wanted
+        self.verdicts: list[Verdict] = []
+        self.held: list[tuple[str, str]] = []
+        self.excluded: list[Excluded] = []
+        self.documents: dict[tuple[str, str], Mapping[str, Any]] = {}
 
-    def judge(self, check: Check, seen: Described) -> Verdict:
+    def see(self, seen: Described) -> None:
+        """A resource that was read: what its findings do not settle is judged."""
+        if self._leaves_out(seen.kind, seen.native_id, seen.region):
+            return
+        for check in self._wanted.get(seen.kind.name, ()):
+            if settled(self._current.get((check.id, seen.native_id)), check, seen.evidence, self._as_of):
+                self.held.append((check.id, seen.native_id))
+            else:
+                self.verdicts.append(self._judge(check, seen))
+
+    def leave(self, kind: AnyType, row: Standing) -> None:
+        """A resource that needed no reading."""
+        if not self._leaves_out(kind, row.native_id, row.region):
+            self.held.extend((check.id, row.native_id) for check in self._wanted.get(kind.name, ()))
+
+    def on_place(self, kind: AnyType, region: str, look: Coverage | None) -> None:
+        """A place where nothing, or not everything, could be judged: each check leaves a line there."""
+        self.verdicts.extend(self._on_place(check, kind, region, look) for check in self._wanted.get(kind.name, ()))
+
+    def _leaves_out(self, kind: AnyType, native_id: str, region: str) -> bool:
+        reason = exclusion(kind, native_id, self._out)
+        if reason is not None:
+            place = stands_in(kind, region)
+            self.excluded.extend(
+                Excluded(check, native_id, kind.name, region, place, reason)
+                for check in self._wanted.get(kind.name, ())
+            )
+        return reason is not None
+
+    def _judge(self, check: Check, seen: Described) -> Verdict:
         said = judge(check.compiled, seen.json, as_of=self._as_of)
         word = cast("VerdictWord", said.verdict)
+        if isinstance(seen.kind, ResourceType):
+            self.documents[seen.digest, seen.evidence] = seen.json
         reason = said.message
         if word == "not_applicable":
-            reason = f"Does not apply: {said.because}"
+            reason = f"Does not apply: {said.because}{by_tag(said.values)}"
         return Verdict(
             check=check.id,
             control=check.control,
@@ -232,9 +233,8 @@ class _Bench:
         earlier = judge(check.compiled, seen.json, as_of=before.turns_at - INSTANT)
         return before.turns_at if earlier.verdict == before.state else None
 
-    def on_place(self, check: Check, kind: AnyType, region: str, look: Coverage | None) -> Verdict:
-        """The line that a check leaves where nothing, or not everything, could be judged."""
-        place = Place(self._account.account, region, self._account.partition)
+    def _on_place(self, check: Check, kind: AnyType, region: str, look: Coverage | None) -> Verdict:
+        place = replace(self._account, region=region)
         word: VerdictWord = "not_applicable" if look is not None and look.complete else "unknown"
         if look is None:
             reason = f"{kind.title}: not collected in this run"

@@ -1,223 +1,233 @@
 """Look at one place: declared types go in, evidence per resource and coverage per type come out.
 
-Guards two rules. What could not be seen is written down as unseen, never as absent or empty. And a call that several
-types or resources ask for is made once. Nothing is decided here: no verdict, no memory of the run before.
+Guards three rules. What could not be seen is written down as unseen, never as absent or empty. A call that several types or
+resources ask for is made once. And what is listed as before is not read again before its turn, while nothing is held that
+was not listed. Nothing is decided here: no verdict; what the run before knew comes in as digests.
 """
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Executor, Future, as_completed
-from dataclasses import dataclass
-from threading import Lock
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from functools import partial
+from queue import SimpleQueue
+from types import MappingProxyType
 from typing import Any
 
-from auditor.domain.coverage import Coverage, CoverageState
-from auditor.domain.evidence import Collection, Evidence, Provenance
-from auditor.domain.ports import Caller, CallFailed, Clock
-from auditor.domain.projection import fill, project, tree, walk
-from auditor.domain.reading import UNSEEN_KEY, Readings
+from auditor.domain.coverage import Coverage, Rota
+from auditor.domain.evidence import Collection, Evidence, Exclusion, Held, Known, Provenance
+from auditor.domain.ports import Caller, Clock
 from auditor.domain.resource_type import Read, ResourceType
+from auditor.domain.scope import Scope
 from auditor.domain.source import GLOBAL, Place
+from auditor.domain.tags import SPELLINGS, TagList, tags_in
+from auditor.pipeline.ask import Questions
+from auditor.pipeline.look import Listed, Look, Sifted
+
+NOTHING_KNOWN: Mapping[tuple[str, str], Known] = MappingProxyType({})
+EVERYTHING = Scope()
+TAGS = Read("resourcegroupstaggingapi:get_resources", items="ResourceTagMappingList")
+
+
+def every_run(_resource_type: str) -> Rota:
+    """The rota that leaves nothing for later."""
+    return Rota()
 
 
 def collect(
-    place: Place, resource_types: Iterable[ResourceType], caller: Caller, *, pool: Executor, clock: Clock
+    place: Place,
+    resource_types: Iterable[ResourceType],
+    caller: Caller,
+    *,
+    pool: Executor,
+    clock: Clock,
+    known: Mapping[tuple[str, str], Known] = NOTHING_KNOWN,
+    rota: Callable[[str], Rota] = every_run,
+    scope: Scope = EVERYTHING,
 ) -> Collection:
     """Everything that one place shows of these types; plain types of other places are left alone.
 
-    Never raises for what the vendor refuses: that is coverage, or an unseen reading in the evidence. Threads of the
-    pool wait only for calls that are already under way, so a pool of any size finishes.
+    Never raises for what the vendor refuses, nor for what nobody expected of an answer: that is coverage, or an unseen
+    reading in the evidence. Threads of the pool wait only for calls that are already under way, so a pool of any size
+    finishes.
+
+    Args:
+        place: A region of the account, or ``global``.
+        resource_types: What to look at.
+        caller: The account.
+        pool: Where calls run.
+        clock: Stamps evidence, coverage and the whole.
+        known: What the run before kept, by type and id. A resource that is listed with the same digest and whose turn it
+            is not is held: none of its own calls is made.
+        rota: Whose turn it is, by type.
+        scope: Which resources are left out by tag or id: they are collected all the same and told as excluded. Places
+            are never left out this way.
+
+    Raises:
+        AuditorError: The door says that looking must end.
     """
     started_at = clock()
-    asked = _Asked(caller)
-    wanted = [kind for kind in resource_types if (kind.place == "account") == (place.region == GLOBAL)]
-    looks = [_Look(kind, place, caller, asked, clock) for kind in wanted]
-    listings = {pool.submit(look.list): look for look in looks}
-    described = {
-        look.kind.name: [pool.submit(look.describe, item) for item in listing.result()]
-        for listing, look in ((done, listings[done]) for done in as_completed(listings))
-    }
+    asked = Questions(caller)
+    tasks = _Tasks(pool)
+    looks = [
+        Look(kind, place, caller, asked, clock, known=_comparable(kind, known, scope), rota=rota(kind.name))
+        for kind in resource_types
+        if (kind.place == "account") == (place.region == GLOBAL)
+    ]
+    courses = [_Course(look, tasks) for look in looks]
+    tagged = _Tagged(asked, caller.home if place.region == GLOBAL else place.region)
+    if scope.asks_tags and courses:
+        tasks.put(lambda _: None, tagged.ask)
+    for course in courses:
+        course.begin()
+    tasks.run()
     evidence: list[Evidence] = []
+    held: list[Held] = []
     coverage: list[Coverage] = []
-    for look in looks:  # in the order of declaration, whatever order the answers came in
-        found = {seen.native_id: seen for seen in (future.result() for future in described[look.kind.name])}
-        evidence.extend(found.values())
-        coverage.append(look.coverage(len(found)))
+    excluded: list[Exclusion] = []
+    for course in courses:  # in the order of declaration, whatever order the answers came in
+        evidence.extend(course.evidence)
+        held.extend(course.sifted.held)
+        coverage.append(course.look.coverage(len(course.sifted.listed)))
+        if scope.narrows and course.look.kind.listing is not None:
+            excluded.extend(_excluded(course, tagged, scope))
     return Collection(
         place=place.region,
         evidence=tuple(evidence),
         coverage=tuple(coverage),
         provenance=Provenance(caller.identity, caller.endpoint, started_at, clock()),
         calls=dict(asked.calls),
+        held=tuple(held),
+        excluded=tuple(excluded),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    pages: tuple[Mapping[str, Any], ...]
-    failure: CallFailed | None
+def _comparable(
+    kind: ResourceType, known: Mapping[tuple[str, str], Known], scope: Scope
+) -> Mapping[tuple[str, str], Known]:
+    """What a listing is compared with. Where tags decide and only a detail shows them, nothing is held: it must be asked."""
+    return NOTHING_KNOWN if scope.asks_tags and any(name in SPELLINGS for name in kind.details) else known
 
 
-class _Asked:
-    """Each question is asked once: later askers wait for the first one's answer."""
+class _Tasks:
+    """Hands tasks to the pool, and their results to the one thread that waits, which may hand out more of them."""
 
-    def __init__(self, caller: Caller) -> None:
-        self._caller = caller
-        self._answers: dict[str, Future[_Answer]] = {}
-        self._lock = Lock()
-        self.calls: Counter[str] = Counter()
+    def __init__(self, pool: Executor) -> None:
+        self._pool = pool
+        self._open: dict[Future[Any], Callable[[Any], None]] = {}
+        self._done: SimpleQueue[Future[Any]] = SimpleQueue()
 
-    def answer(self, read: Read, params: Mapping[str, Any], region: str) -> _Answer:
-        key = json.dumps((read.operation, region, params), sort_keys=True, default=str)
-        with self._lock:
-            known = self._answers.get(key)
-            mine: Future[_Answer] | None = None
-            if known is None:
-                mine = self._answers[key] = Future()
-        if mine is None:
-            assert known is not None  # noqa: S101  (set under the lock whenever mine is not)
-            return known.result()
+    def put(self, then: Callable[[Any], None], function: Callable[..., Any], *args: Any) -> None:
+        """Let the pool run the function, and ``then`` hear of its result."""
+        future = self._pool.submit(function, *args)
+        self._open[future] = then
+        future.add_done_callback(self._done.put)
+
+    def run(self) -> None:
+        """Until nothing is left; on an error what has not begun is not begun any more."""
         try:
-            mine.set_result(self._ask(read, params, region))
-        except BaseException as error:
-            mine.set_exception(error)
-            raise
-        return mine.result()
-
-    def _ask(self, read: Read, params: Mapping[str, Any], region: str) -> _Answer:
-        pages: list[Mapping[str, Any]] = []
-        failure: CallFailed | None = None
-        try:
-            if read.prepare is not None:
-                self._caller.prepare(read.prepare, region=region)
-            pages.extend(self._caller.pages(read.operation, params, region=region))
-        except CallFailed as refused:
-            failure = refused
-        with self._lock:
-            self.calls[read.operation] += len(pages) + (failure is not None)
-        return _Answer(tuple(pages), failure)
+            while self._open:
+                future = self._done.get()
+                self._open.pop(future)(future.result())
+        finally:
+            for future in self._open:
+                future.cancel()
 
 
-class _Look:
-    """One type in one place: the listing, then each resource's own calls."""
+class _Course:
+    """One type's way: its listings, level by level; then what is the same for all; then resource by resource."""
 
-    def __init__(self, kind: ResourceType, place: Place, caller: Caller, asked: _Asked, clock: Clock) -> None:
-        self.kind = kind
-        self._place = place
+    def __init__(self, look: Look, tasks: _Tasks) -> None:
+        self.look = look
+        self.sifted = Sifted((), (), (), ())
+        self._tasks = tasks
+        self._levels = 1 if look.kind.listing is None else len(look.kind.listing.chain)
+        self._found: list[Sequence[Mapping[str, Any]]] = []
+        self._left = 0
+        self._read: dict[str, Evidence] = {}
+
+    @property
+    def evidence(self) -> Iterable[Evidence]:
+        """What was read, in the order of the listing."""
+        return self.sifted.seen or (self._read[one.native_id] for one in self.sifted.due)
+
+    def begin(self) -> None:
+        """Ask for the outermost listing."""
+        self._list(0, ({},))
+
+    def _list(self, level: int, outer: Sequence[Mapping[str, Any]]) -> None:
+        self._found = [()] * len(outer)
+        self._left = len(outer)
+        for index, item in enumerate(outer):
+            self._tasks.put(partial(self._listed, level, index), self.look.list, level, index, item)
+
+    def _listed(self, level: int, index: int, items: Sequence[Mapping[str, Any]]) -> None:
+        self._found[index] = items
+        self._left -= 1
+        if self._left:
+            return
+        found = [item for part in self._found for item in part]
+        if found and level + 1 < self._levels:
+            self._list(level + 1, found)
+        elif found:
+            self._tasks.put(self._sifted, self.look.sift, found)
+
+    def _sifted(self, sifted: Sifted) -> None:
+        self.sifted = sifted
+        regions = sorted({one.region for one in sifted.due})
+        questions = [(read, region) for region in regions for read in self.look.shared]
+        if len(sifted.due) < 2 or not questions:
+            self._details()
+            return
+        self._left = len(questions)
+        for read, region in questions:
+            self._tasks.put(self._asked, self.look.ask, read, region)
+
+    def _asked(self, _: None) -> None:
+        self._left -= 1
+        if not self._left:
+            self._details()
+
+    def _details(self) -> None:
+        for one in self.sifted.due:
+            self._tasks.put(self._seen, self.look.read, one)
+
+    def _seen(self, evidence: Evidence) -> None:
+        self._read[evidence.native_id] = evidence
+
+
+class _Tagged:
+    """The tags of a region as the tagging service tells them; nothing, if it does not tell all of them."""
+
+    def __init__(self, asked: Questions, region: str) -> None:
         self._asked = asked
-        self._clock = clock
-        self._region = caller.home if place.region == GLOBAL else place.region
-        self._known = {"account": caller.account, "partition": caller.partition, "region": self._region}
-        self._failure: CallFailed | None = None
-        self._state: CoverageState = "ok"
-        self._denied: Counter[str] = Counter()
-        self._lock = Lock()
+        self._region = region
+        self._list = TagList(())
 
-    def list(self) -> Sequence[Mapping[str, Any]]:
-        """The resources as listed; a place without a listing is its own single resource."""
-        listing = self.kind.listing
-        if listing is None:
-            return ({},)
-        found: list[Mapping[str, Any]] = [{}]
-        for read in listing.chain:
-            found = [{**outer, **item} for outer in found for item in self._listed(read, outer)]
-        return found
+    def ask(self) -> None:
+        """Ask for all tags of the region; refused, or told in a form that nobody knows, they stay unseen."""
+        answer = self._asked.answer(TAGS, TAGS.params, self._region)
+        if answer.failure is None:
+            try:
+                self._list = TagList(answer.pages)
+            except (KeyError, TypeError, AttributeError):
+                return
 
-    def _listed(self, read: Read, outer: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-        """The items that a listing gives inside an item of the listing before it."""
-        answer = self._asked.answer(read, fill(read.params, {**outer, **self._known}), self._region)
-        self._note(read, answer.failure)
-        return _items(read, answer)
-
-    def describe(self, item: Mapping[str, Any]) -> Evidence:
-        """One resource's evidence: its kept listed fields and what its own calls answered."""
-        listing = self.kind.listing
-        content: dict[str, Any] = {} if listing is None else project(item, tree(listing.keep))
-        native_id, region = self._place.native_id, self._region
-        known = {**item, **self._known}
-        if listing is not None:
-            region = str(item.get(listing.region) or region) if listing.region else region
-            known = {**known, "region": region}
-            native_id = str(fill(listing.id, known) if "{" in listing.id else item[listing.id])
-        operations = [] if listing is None else [read.operation for read in listing.chain]
-        for name, read in self.kind.details.items():
-            if read.when is not None and not read.when(Readings(content, self.kind.names)):
-                continue
-            content[name] = self._read(read, {**content, **known}, region)
-            operations.append(read.operation)
-        shown = region if listing is not None else self._place.region
-        return Evidence(self.kind.name, self.kind.version, native_id, shown, content, self._clock(), tuple(operations))
-
-    def coverage(self, listed: int) -> Coverage:
-        """How far this look reached."""
-        failure = self._failure
-        return Coverage(
-            place=self._place.region,
-            resource_type=self.kind.name,
-            state=self._state,
-            at=self._clock(),
-            listed=listed,
-            detail="" if failure is None else failure.reason,
-            action="" if failure is None else failure.action,
-            denied_details=tuple(sorted(self._denied.items())),
-        )
-
-    def _note(self, listing: Read, failure: CallFailed | None) -> None:
-        if failure is None or failure.code in listing.absent or self._failure is not None:
-            return  # of a chain of listings the first failure is told
-        self._failure = failure
-        unsupported = failure.code in listing.unsupported or failure.kind == "unsupported"
-        self._state = "unsupported" if unsupported else failure.kind
-
-    def _read(self, read: Read, known: Mapping[str, Any], region: str) -> Any:
-        try:
-            params = fill(read.params, known)
-            match = fill(read.match, known)
-        except KeyError:
-            return None  # the resource has no such field, so there is nothing to ask about: absent, and seen to be
-        answer = self._answer(read, params, region)
-        failure = answer.failure
-        if failure is not None and failure.code in read.absent:
-            return None
-        hidden = None if failure is None else {UNSEEN_KEY: failure.reason}
-        if failure is not None and failure.kind == "denied":
-            with self._lock:
-                self._denied[failure.action] += 1
-        if read.items is None:
-            return hidden if hidden or not answer.pages else self._kept(read, answer.pages[0])
-        members = [
-            item for item in _items(read, answer) if all(item.get(name) == value for name, value in match.items())
-        ]
-        if hidden and not members:
-            return hidden
-        kept = self._kept(read, members)
-        return [*kept, hidden] if hidden and isinstance(kept, list) else hidden or kept
-
-    def _answer(self, read: Read, params: Mapping[str, Any], region: str) -> _Answer:
-        """The answer to a read; a list longer than one call takes is asked for in parts."""
-        if read.batch is None:
-            return self._asked.answer(read, params, region)
-        name, most = read.batch
-        whole = params[name]
-        told = [
-            self._asked.answer(read, {**params, name: whole[start : start + most]}, region)
-            for start in range(0, len(whole), most)
-        ]
-        failure = next((part.failure for part in told if part.failure is not None), None)
-        return _Answer(tuple(page for part in told for page in part.pages), failure)
-
-    @staticmethod
-    def _kept(read: Read, answer: Any) -> Any:
-        return read.project(answer) if read.project is not None else project(answer, tree(read.keep))
+    def of(self, kind: ResourceType, shown: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, str] | None]:
+        """The tags of all resources of a type: as their evidence shows them, else as the service tells them."""
+        listed = kind.listing.keep if kind.listing is not None else ()
+        names = {path.split(".", 1)[0].removesuffix("[]") for path in listed}
+        told = self._list.of(shown)
+        own = {native_id: tags_in(content, names) for native_id, content in shown.items()}
+        return {native_id: told[native_id] if tags is None else tags for native_id, tags in own.items()}
 
 
-def _items(read: Read, answer: _Answer) -> Iterable[Mapping[str, Any]]:
-    items = read.items
-    for page in answer.pages:
-        if callable(items):
-            yield from items(page)
-        elif items is not None:
-            yield from walk(page, items)
+def _excluded(course: _Course, tagged: _Tagged, scope: Scope) -> Iterable[Exclusion]:
+    """The resources of a type that the scope leaves out, read and held alike."""
+    listed: Sequence[Listed] = course.sifted.listed
+    shown = {one.native_id: one.content for one in listed} | {seen.native_id: seen.content for seen in course.evidence}
+    tags = tagged.of(course.look.kind, shown) if scope.asks_tags else {}
+    for one in listed:
+        reason = scope.excludes(one.native_id, tags.get(one.native_id))
+        if reason is not None:
+            yield Exclusion(course.look.kind.name, one.native_id, one.region, reason)

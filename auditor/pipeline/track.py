@@ -1,26 +1,25 @@
 """Remember: verdicts and the findings as they stand go in, turns and announcements come out; the store writes both at once.
 
 Guards three rules. A state that did not change costs nothing. Only a complete listing may say that a resource is gone.
-And a first run is a baseline: it opens findings without telling anybody about each.
+And a first run is a baseline: it opens findings without telling anybody about each. What the scope leaves out stands as
+excluded: that ends a deviation, and opens none.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from auditor import __version__
 from auditor.domain.control import Library
 from auditor.domain.coverage import Coverage
 from auditor.domain.events import Event
 from auditor.domain.finding import Cause, Current, Refresh, Turn
 from auditor.domain.source import Source, public_id
 from auditor.domain.verdict import Verdict
-
-EVALUATOR = f"auditor {__version__}"
+from auditor.pipeline.settled import EVALUATOR, Excluded
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +42,46 @@ def track(
     now: datetime,
     baseline: bool,
     link: Callable[[UUID], str],
+    held: Iterable[tuple[str, str]] = (),
+    excluded: Sequence[Excluded] = (),
 ) -> Tracked:
-    """The difference between what was known and what is seen now."""
+    """The difference between what was known and what is seen now; ``held`` findings stand as they are."""
     turns: list[Turn] = []
     refreshed: list[Refresh] = []
-    seen: set[tuple[str, str]] = set()
+    stood = tuple(held)
+    seen = set(stood)
     for verdict in verdicts:
         seen.add(verdict.key)
         known = current.get(verdict.key)
         if known is None or known.state != verdict.verdict:
             turns.append(_turn(source, verdict, known))
-        elif (known.turns_at, known.document_digest, known.judged_digest) != _basis(verdict):
+        elif _known_basis(known) != _basis(verdict) or known.evaluator != EVALUATOR:
             refreshed.append(Refresh(verdict.check, verdict.resource, verdict.reason, *_basis(verdict)))
+    for one in excluded:
+        seen.add(one.key)
+        known = current.get(one.key)
+        if known is None or known.state != "excluded":
+            turns.append(_left_out(source, one, known, now))
+        elif known.reason != one.reason:
+            refreshed.append(Refresh(one.check.id, one.resource, one.reason, *_known_basis(known)))
     complete = {(look.place, look.resource_type) for look in coverage if look.complete}
+    asked = {check for check, _ in seen}  # a check that was asked leaves a line at least about its place
     for key, known in current.items():
+        if known.state == "excluded" and known.check not in asked:
+            continue  # out with its service: whether its resource is still there was nobody's question
         if key not in seen and known.state != "absent" and (known.place, known.resource_type) in complete:
-            turns.append(_gone(source, known, now))
+            turns.append(_gone(source, known, now, asked=known.check in asked))
     events = (
-        () if baseline else tuple(_event(turn, source, library, link) for turn in turns if turn.opens or turn.resolves)
+        ()
+        if baseline
+        else tuple(
+            announcement(turn, source, library, link)
+            for turn in turns
+            if (turn.opens or turn.resolves) and turn.check in library.check  # one that was retired has no words left
+        )
     )
-    return Tracked(tuple(turns), events, tuple(refreshed), _counts(verdicts, turns))
+    counts = {**_counts(verdicts, [current[key] for key in stood], turns), "excluded": len(excluded)}
+    return Tracked(tuple(turns), events, tuple(refreshed), counts)
 
 
 def finding_id(source: Source, check: str, resource: str) -> UUID:
@@ -70,8 +89,12 @@ def finding_id(source: Source, check: str, resource: str) -> UUID:
     return public_id(source.tenant, "finding", str(source.id), check, resource)
 
 
-def _basis(verdict: Verdict) -> tuple[datetime | None, str, str]:
-    return (verdict.turns_at, verdict.document_digest, verdict.judged_digest)
+def _basis(verdict: Verdict) -> tuple[datetime | None, str, str, str]:
+    return (verdict.turns_at, verdict.document_digest, verdict.judged_digest, verdict.evidence)
+
+
+def _known_basis(known: Current) -> tuple[datetime | None, str, str, str]:
+    return (known.turns_at, known.document_digest, known.judged_digest, known.evidence_digest)
 
 
 def _turn(source: Source, verdict: Verdict, known: Current | None) -> Turn:
@@ -100,6 +123,8 @@ def _turn(source: Source, verdict: Verdict, known: Current | None) -> Turn:
 
 
 def _cause(verdict: Verdict, known: Current | None) -> Cause:
+    if known is not None and known.state == "excluded":
+        return "scope"
     if verdict.turned_at is not None:
         return "time"
     if verdict.verdict == "unknown" or (known is not None and known.state == "unknown"):
@@ -112,7 +137,8 @@ def _cause(verdict: Verdict, known: Current | None) -> Cause:
     return "resource"
 
 
-def _gone(source: Source, known: Current, now: datetime) -> Turn:
+def _gone(source: Source, known: Current, now: datetime, *, asked: bool) -> Turn:
+    """The end of a finding: its resource is there no more, or its check was retired."""
     seq = known.span_seq + 1
     return Turn(
         check=known.check,
@@ -123,8 +149,8 @@ def _gone(source: Source, known: Current, now: datetime) -> Turn:
         seq=seq,
         state="absent",
         previous=known.state,
-        cause="resource",
-        reason="A complete listing no longer shows it",
+        cause="resource" if asked else "control",
+        reason="A complete listing no longer shows it" if asked else "The check is not asked any more",
         severity="",
         valid_from=now,
         verdict=None,
@@ -133,11 +159,35 @@ def _gone(source: Source, known: Current, now: datetime) -> Turn:
     )
 
 
+def _left_out(source: Source, one: Excluded, known: Current | None, now: datetime) -> Turn:
+    seq = 1 if known is None else known.span_seq + 1
+    return Turn(
+        check=one.check.id,
+        resource=one.resource,
+        resource_type=one.resource_type,
+        region=one.region,
+        place=one.place,
+        seq=seq,
+        state="excluded",
+        previous=None if known is None else known.state,
+        cause="scope",
+        reason=one.reason,
+        severity=one.check.severity,
+        valid_from=now,
+        verdict=None,
+        event_id=_event_id(source, one.check.id, one.resource, seq),
+        was_open=known is not None and known.open,
+        control=one.check.control,
+        tier=one.check.tier,
+    )
+
+
 def _event_id(source: Source, check: str, resource: str, seq: int) -> UUID:
     return public_id(source.tenant, "turn", str(source.id), check, resource, str(seq))
 
 
-def _event(turn: Turn, source: Source, library: Library, link: Callable[[UUID], str]) -> Event:
+def announcement(turn: Turn, source: Source, library: Library, link: Callable[[UUID], str]) -> Event:
+    """What is told of a finding that opens or resolves; its check must be known."""
     check = library.check[turn.check]
     control = library.control[check.control]
     finding = finding_id(source, turn.check, turn.resource)
@@ -155,7 +205,7 @@ def _event(turn: Turn, source: Source, library: Library, link: Callable[[UUID], 
             "state": turn.state,
             "previous": turn.previous,
             "cause": turn.cause,
-            "reason": turn.reason,
+            "reason": f"out of scope: {turn.reason}" if turn.state == "excluded" else turn.reason,
             "resource": turn.resource,
             "resource_type": turn.resource_type,
             "account": source.account,
@@ -167,9 +217,11 @@ def _event(turn: Turn, source: Source, library: Library, link: Callable[[UUID], 
     )
 
 
-def _counts(verdicts: Sequence[Verdict], turns: Sequence[Turn]) -> dict[str, int]:
-    states: Counter[str] = Counter(verdict.verdict for verdict in verdicts)
+def _counts(verdicts: Sequence[Verdict], held: Sequence[Current], turns: Sequence[Turn]) -> dict[str, int]:
+    """How many of each; states count what is held as well."""
+    states: Counter[str] = Counter([*(verdict.verdict for verdict in verdicts), *(known.state for known in held)])
     return {
+        "held": len(held),
         "judged": sum(1 for verdict in verdicts if not verdict.about_place),
         "about_place": sum(1 for verdict in verdicts if verdict.about_place),
         **states,

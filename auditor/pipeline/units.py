@@ -8,25 +8,65 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from auditor.domain.control import Library
+from auditor.domain.coverage import Rota
 from auditor.domain.errors import CollectionError
 from auditor.domain.events import Event
-from auditor.domain.evidence import Collection, Provenance
+from auditor.domain.evidence import Collection, Held, Known, Provenance
+from auditor.domain.finding import Turn
 from auditor.domain.ports import Caller, Claim, Clock, Objects, Store, TenantStore
-from auditor.domain.resource_type import AnyType, DerivedType, ResourceType
-from auditor.domain.source import GLOBAL, JOIN, Place, Source, Unit, public_id
+from auditor.domain.resource_type import AnyType, ResourceType
+from auditor.domain.scope import INVENTORY, Scope
+from auditor.domain.source import GLOBAL, JOIN, Manners, Place, Source, Unit, public_id
 from auditor.pipeline.assess import Assessment, assess
 from auditor.pipeline.collect import collect
-from auditor.pipeline.plan import Selection, select
+from auditor.pipeline.plan import Selection, next_day, quiet, rotas, select, this_day
 from auditor.pipeline.preserve import preserve
+from auditor.pipeline.settled import unsettled
+from auditor.pipeline.stands import Stands, expected_pairs
+from auditor.pipeline.stop import Stops, Watched
 from auditor.pipeline.track import track
+from auditor.proof.canonical import canonical
 
 TRIES = 5
 RETRY_AFTER = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
+
+
+def nothing_told(_caller: Caller) -> tuple[str, ...]:
+    """The regions of an account that is not asked for them."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A unit as its looking begins: what to look at, how, and what is known from before."""
+
+    unit: Unit
+    source: Source
+    manners: Manners
+    tries: int
+    kinds: tuple[ResourceType, ...]
+    """What is still to be looked at, of ``all_kinds``: what this run has seen already need not be asked again."""
+    all_kinds: tuple[ResourceType, ...]
+    known: Mapping[tuple[str, str], Known]
+    rotas: Mapping[str, Rota]
+    scope: Scope
+    asks_regions: bool
+    """Whether the next run shall look wherever the account has switched regions on by now."""
+
+    def rota(self, resource_type: str) -> Rota:
+        """Whose turn it is among the resources of a type; types that nothing judges are read in every run."""
+        return self.rotas.get(resource_type, Rota())
+
+    def again_at(self, collection: Collection, later: float, now: datetime) -> datetime | None:
+        """When to come back for listings that were throttled; never, once they were tried often enough."""
+        if self.tries >= TRIES or not any(look.state == "throttled" for look in collection.coverage):
+            return None
+        return now + max(retry_after(self.tries), timedelta(seconds=later))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,110 +77,186 @@ class Workshop:
     objects: Objects
     library: Library
     resource_types: Sequence[AnyType]
-    connect: Callable[[Source], Caller]
+    connect: Callable[[Source, Manners], Caller]
     pool: Executor
     clock: Clock
     link: Callable[[UUID], str]
+    enabled: Callable[[Caller], Sequence[str]] = nothing_told
+    """The regions that an account has switched on; none where it does not say."""
+    stops: Stops = field(default_factory=Stops)
 
     def collect(self, claim: Claim) -> None:
         """Look at the unit's place and keep what was seen, or say that it could not be looked at.
 
+        In quiet hours, or when the day's calls are spent, the unit waits. What was throttled is looked at again later.
+
         Raises:
-            StaleFenceError: Somebody else holds the unit by now; nothing was written.
+            StaleFenceError: Somebody else holds the unit by now, or its run was cancelled; nothing was written.
         """
+        begun = self._begin(claim)
+        if begun is None:
+            return
+        unit, source = begun.unit, begun.source
+        try:
+            caller = self.connect(source, begun.manners)
+        except CollectionError as error:
+            self._again(unit, error, begun.tries, begun.all_kinds)
+            return
+        with self.stops.watching(claim) as stopped:
+            watched = Watched(caller, stopped)
+            collection = collect(
+                Place(source.account, unit.place, source.partition),
+                begun.kinds,
+                watched,
+                pool=self.pool,
+                clock=self.clock,
+                known=begun.known,
+                rota=begun.rota,
+                scope=begun.scope,
+            )
+            regions = self.enabled(watched) if begun.asks_regions else ()
+        # A crash from here on leaves objects without rows: the next lease puts the same bytes at the same addresses.
+        lying = frozenset(one.digest for one in begun.known.values())
+        addresses = preserve(collection.evidence, self.objects, claim.tenant, lying)
+        now = self.clock()
+        with self.store.open(claim.tenant) as books:
+            if not books.scope(unit.source).has_place(unit.place):  # it left the scope while it was looked at
+                collection = replace(collection, evidence=(), coverage=(), held=(), excluded=())
+            again_at = begun.again_at(collection, watched.later, now)
+            books.keep(unit, collection, addresses, now=now, again_at=again_at)
+            books.note_calls(unit, collection.calls)
+            if regions:
+                books.set_regions(unit.source, regions, pinned=False, by="auditor", now=now)
+
+    def _begin(self, claim: Claim) -> _Begun | None:
+        """The unit as it begins; none if it must wait, or was tried too often."""
+        now = self.clock()
         with self.store.open(claim.tenant) as books:
             unit = books.unit(claim)
-            source = books.source(unit.source)
             selection = self._selection(books, unit)
-            tries = books.attempts(unit)
-        kinds = tuple(kind for kind in selection.collected if (kind.place == "account") == (unit.place == GLOBAL))
-        if tries > TRIES:
-            self._give_up(unit, "the worker died in each of its tries", kinds)
-            return
-        try:
-            caller = self.connect(source)
-        except CollectionError as error:
-            self._again(unit, error, tries, kinds)
-            return
-        place = Place(source.account, unit.place, source.partition)
-        collection = collect(place, kinds, caller, pool=self.pool, clock=self.clock)
-        # A crash from here on leaves objects without rows: the next lease puts the same bytes at the same addresses.
-        addresses = preserve(collection.evidence, self.objects, claim.tenant)
-        with self.store.open(claim.tenant) as books:
-            books.keep(unit, collection, addresses, now=self.clock())
+            tries, manners = books.attempts(unit), books.manners(unit.source)
+            scope = books.scope(unit.source)
+            all_kinds = tuple(
+                kind
+                for kind in selection.collected
+                if (kind.place == "account") == (unit.place == GLOBAL)
+                and unit.has(kind.name)
+                and scope.has_place(unit.place)
+            )
+            if tries <= TRIES:
+                kinds = all_kinds if tries == 1 else _unseen(books, unit, all_kinds)
+                waits_until = _waits_until(books, unit, manners, kinds, now)
+                if waits_until is not None:
+                    books.retry(unit, due_at=waits_until, tried=False)
+                    return None
+                return _Begun(
+                    unit=unit,
+                    source=books.source(unit.source),
+                    manners=manners,
+                    tries=tries,
+                    kinds=kinds,
+                    all_kinds=all_kinds,
+                    known=books.known(unit.source, unit.place, [kind.name for kind in kinds]),
+                    rotas=rotas(self.library, selection, books.every(unit.source), unit.slot),
+                    scope=scope,
+                    asks_regions=unit.place == GLOBAL and tries == 1 and not books.pinned(unit.source),
+                )
+        self._give_up(unit, "the worker died in each of its tries", all_kinds)
+        return None
 
     def assess(self, claim: Claim) -> None:
         """Judge what the unit's place shows, and remember what turned; all of it in one transaction.
 
+        What cannot be judged in several tries, for lost evidence say, is given up: shown as unknown, not as it was.
+
         Raises:
             StaleFenceError: Somebody else holds the unit by now; nothing was written.
         """
+        with self.store.open(claim.tenant) as books:  # on its own, so that a try that breaks is counted
+            unit = books.unit(claim)
+            tries, judged = books.attempts(unit), self._judged(self._selection(books, unit), unit)
+        if tries > TRIES:
+            self._give_up(unit, "what was seen could not be judged", judged)
+            return
         with self.store.open(claim.tenant) as books:
             unit = books.unit(claim)
             source = books.source(unit.source)
             selection = self._selection(books, unit)
             now = self.clock()
-            judged = self._judged(selection, unit)
-            place = None if unit.place == JOIN else unit.place
-            inputs = (
-                selection.collected if unit.place == JOIN else tuple(k for k in judged if isinstance(k, ResourceType))
+            judged = self._judged(selection, unit) if books.scope(unit.source).has_place(unit.place) else ()
+            stands = Stands.of(books, unit, selection, judged)
+            read, unread = unsettled(
+                stands.rows, stands.standing_types(judged), selection.checks, stands.current, stands.excluded, now
             )
-            names = [kind.name for kind in judged]
-            seen = {kind.name for kind in inputs}
-            coverage = [look for look in books.coverage(unit.source, place=place) if look.resource_type in seen]
-            current = books.current(unit.source, place=place, resource_types=names)
+            if stands.to_build:
+                read += stands.inputs_of(stands.to_build)
+            contents = books.contents(row.digest for row in read)
             assessment = assess(
-                books.evidence(unit.source, place=place, resource_types=[kind.name for kind in inputs]),
-                coverage,
+                [row.of(contents[row.digest]) for row in read],
+                stands.coverage,
                 judged=judged,
-                collected=inputs,
+                collected=selection.collected,
                 checks=selection.checks,
                 account=Place(source.account, GLOBAL, source.partition),
-                places=(GLOBAL, *books.regions(unit.source)) if place is None else (place,),
+                places=stands.places,
                 as_of=now,
-                current=current,
+                current=stands.current,
+                excluded=stands.excluded,
+                unread=unread,
+                kept=stands.kept,
             )
             run = books.run(unit.run)
             tracked = track(
                 assessment.verdicts,
-                current,
+                stands.current,
                 assessment.coverage,
                 source=source,
                 library=self.library,
                 now=now,
                 baseline=run.baseline,
                 link=self.link,
+                held=assessment.held,
+                excluded=assessment.excluded,
             )
             if unit.place == JOIN:
-                self._keep_derived(books, unit, source, assessment, now)
+                self._keep_derived(books, unit, source, assessment, stands, now)
             books.apply(unit, tracked.turns, tracked.events, now=now)
+            books.keep_documents(began_with(tracked.turns, assessment), now=now)
             books.touch(unit.source, tracked.refreshed)
-            expected = expected_pairs(assessment, judged, selection)
-            counts = {"listed": expected, "excluded": 0, **tracked.counts}
+            counts = {"listed": expected_pairs(assessment, judged, selection), **tracked.counts}
             over = books.finish(unit, counts, now=now)
             if over and run.baseline:
                 books.announce([baseline(source, unit, books.run(unit.run).counts, now)], now=now, run=unit.run)
 
     def _selection(self, books: TenantStore, unit: Unit) -> Selection:
-        return select(self.library, self.resource_types, books.scope(unit.source))
+        return select(self.library, self.resource_types, books.scope(unit.source), inventory=INVENTORY)
 
     @staticmethod
     def _judged(selection: Selection, unit: Unit) -> tuple[AnyType, ...]:
         if unit.place == JOIN:
             return selection.derived
-        return tuple(kind for kind in selection.plain if (kind.place == "account") == (unit.place == GLOBAL))
+        return tuple(
+            kind
+            for kind in selection.plain
+            if (kind.place == "account") == (unit.place == GLOBAL) and unit.has(kind.name)
+        )
 
     def _keep_derived(
-        self, books: TenantStore, unit: Unit, source: Source, assessment: Assessment, now: datetime
+        self, books: TenantStore, unit: Unit, source: Source, assessment: Assessment, stands: Stands, now: datetime
     ) -> None:
         """Derived documents stand beside the evidence they were built from, so that a finding can show what was judged."""
-        addresses = preserve(assessment.derived, self.objects, unit.tenant)
-        derived = {kind.name for kind in self.resource_types if isinstance(kind, DerivedType)}
-        looks = tuple(look for look in assessment.coverage if look.resource_type in derived)
+        addresses = preserve(assessment.derived, self.objects, unit.tenant, {row.digest for row in stands.rows})
+        looks = tuple(look for look in assessment.coverage if look.resource_type in stands.built)
+        held = tuple(
+            Held(row.resource_type, row.native_id, row.region, row.digest)
+            for row in stands.rows
+            if row.resource_type in stands.kept
+        )
         asked = Provenance("", source.endpoint_url or "", now, now)
-        books.keep_derived(unit, Collection(JOIN, assessment.derived, looks, asked), addresses, now=now)
+        books.keep_derived(unit, Collection(JOIN, assessment.derived, looks, asked, held=held), addresses, now=now)
+        books.keep_joined(unit, {kind.name: stands.built[kind.name] for kind in stands.to_build})
 
-    def _give_up(self, unit: Unit, reason: str, kinds: Sequence[ResourceType]) -> None:
+    def _give_up(self, unit: Unit, reason: str, kinds: Sequence[AnyType]) -> None:
         with self.store.open(unit.tenant) as books:
             books.give_up(unit, reason, now=self.clock(), resource_types=[kind.name for kind in kinds])
 
@@ -149,26 +265,43 @@ class Workshop:
             self._give_up(unit, str(error), kinds)
             return
         with self.store.open(unit.tenant) as books:
-            books.retry(unit, due_at=self.clock() + RETRY_AFTER[min(tries, len(RETRY_AFTER)) - 1])
+            books.retry(unit, due_at=self.clock() + retry_after(tries))
 
 
-def expected_pairs(assessment: Assessment, judged: Sequence[AnyType], selection: Selection) -> int:
-    """How many verdicts on resources the looks call for: what was listed, times the checks of its type.
+def _unseen(books: TenantStore, unit: Unit, kinds: Sequence[ResourceType]) -> tuple[ResourceType, ...]:
+    """The types that this run has not looked at yet, or in vain for asking too fast: the rest need not be asked again."""
+    since = books.run(unit.run).started_at
+    looks = books.coverage(unit.source, place=unit.place)
+    seen = {look.resource_type for look in looks if look.at >= since and look.state != "throttled"}
+    return tuple(kind for kind in kinds if kind.name not in seen)
 
-    Counted from coverage, not from the verdicts: two ways to one number, so that a lost verdict shows. A listing that
-    fell short does not say how many there are: there, what is known counts.
-    """
-    checks: dict[str, int] = {}
-    for check in selection.checks:
-        checks[check.resource] = checks.get(check.resource, 0) + 1
-    names = {kind.name for kind in judged}
-    described = assessment.described
-    return sum(
-        (look.listed if look.complete else described.get((look.resource_type, look.place), 0))
-        * checks.get(look.resource_type, 0)
-        for look in assessment.coverage
-        if look.resource_type in names
-    )
+
+def _waits_until(
+    books: TenantStore, unit: Unit, manners: Manners, kinds: Sequence[ResourceType], now: datetime
+) -> datetime | None:
+    """When a unit may begin that may not begin now: after the quiet hours, or with the next day's calls."""
+    loud_at = quiet(manners, now)
+    if loud_at > now:
+        return loud_at
+    if manners.daily_calls is None:
+        return None
+    calls = books.costs(unit.source).get(unit.place, {})
+    operations = {operation for kind in kinds for read in kind.reads for operation in read.operations}
+    expected = max(len(operations), sum(calls.get(operation, 0) for operation in operations))
+    begins = books.reserve(unit, expected, daily=manners.daily_calls, since=this_day(now), now=now)
+    return None if begins else next_day(now)
+
+
+def began_with(turns: Sequence[Turn], assessment: Assessment) -> dict[tuple[str, str], bytes]:
+    """The documents that spans begin with: a later release may read the same evidence otherwise."""
+    wanted = {(one.document_digest, one.evidence) for turn in turns if (one := turn.verdict) is not None}
+    told = assessment.documents
+    return {name: canonical(told[name]) for name in sorted(wanted & told.keys())}
+
+
+def retry_after(tries: int) -> timedelta:
+    """How long to wait after so many tries."""
+    return RETRY_AFTER[min(tries, len(RETRY_AFTER)) - 1]
 
 
 def baseline(source: Source, unit: Unit, counts: Mapping[str, int], now: datetime) -> Event:

@@ -1,7 +1,8 @@
 """Leases over due rows of every tenant, through a role that sees ids and times and nothing else.
 
-Rows are ranked within their tenant first, so that whoever has five thousand due starves nobody who has three. Ranking and
-locking are two selects, since a window and a lock may not share one.
+Rows are ranked within their tenant first, behind those it has under way, so that whoever has five thousand due starves nobody
+who has three, even where room is made for one row at a time. Ranking and locking are two selects, since a window and a lock
+may not share one.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ from auditor.store.database import Database
 _SPARE = 4
 
 _LEASE = text("""
-WITH ranked AS MATERIALIZED (
-    SELECT id, due_at, row_number() OVER (PARTITION BY tenant_id ORDER BY due_at, id) AS place FROM work
+WITH under_way AS MATERIALIZED (
+    SELECT tenant_id, count(*) AS n FROM work WHERE queue = :queue AND lease_until > :now GROUP BY tenant_id
+), ranked AS MATERIALIZED (
+    SELECT id, due_at, coalesce(u.n, 0) + row_number() OVER (PARTITION BY tenant_id ORDER BY due_at, id) AS place
+    FROM work LEFT JOIN under_way u USING (tenant_id)
     WHERE queue = :queue AND due_at <= :now AND (lease_until IS NULL OR lease_until <= :now)
 ), candidate AS MATERIALIZED (
     SELECT id, due_at, place FROM ranked ORDER BY place, due_at, id LIMIT :candidates

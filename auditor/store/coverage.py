@@ -12,7 +12,6 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from auditor.domain.coverage import Coverage
-from auditor.domain.source import Unit
 from auditor.store import schema
 from auditor.store.scoped import Scoped
 
@@ -25,7 +24,8 @@ WHERE source_id = :source AND valid_to = :forever AND (CAST(:places AS text[]) I
 ORDER BY place, resource_type
 """
 _EXTEND = """
-UPDATE coverage_span SET last_at = :at, listed = :listed, denied_details = CAST(:denied AS jsonb), run_id = :run
+UPDATE coverage_span SET last_at = :at, listed = :listed, denied_details = CAST(:denied AS jsonb), run_id = :run,
+    rota = :rota
 WHERE tenant_id = :tenant_id AND source_id = :source AND place = :place AND resource_type = :type AND valid_from = :from
 """
 _CLOSE = """
@@ -62,26 +62,26 @@ class CoverageRows(Scoped):
         rows = self._run(_OPEN, source=source, places=None if place is None else [place])
         return tuple(_coverage(row) for row in rows)
 
-    def _cover(self, unit: Unit, coverage: Sequence[Coverage]) -> None:
+    def _cover(self, source: UUID, run: UUID, coverage: Sequence[Coverage]) -> None:
         looks = {(look.place, look.resource_type): look for look in coverage}
-        self._lock("coverage", str(unit.source))
+        self._lock("coverage", str(source))
         places = sorted({place for place, _ in looks})
         open_now = {
             (row.place, row.resource_type): Interval(row.state, row.detail, row.action, row.valid_from, row.last_at)
-            for row in self._run(_OPEN, source=unit.source, places=places)
+            for row in self._run(_OPEN, source=source, places=places)
         }
         extended, closed, opened = [], [], []
         for key, look in looks.items():
             interval = open_now.get(key)
-            which = {"source": unit.source, "place": look.place, "type": look.resource_type}
+            which = {"source": source, "place": look.place, "type": look.resource_type}
             if interval is not None and look.at <= interval.last_at:
                 continue
             if interval is not None and interval.extended_by(look):
-                extended.append({**which, "from": interval.valid_from, **_extension(look, unit)})
+                extended.append({**which, "from": interval.valid_from, **_extension(look, run)})
                 continue
             if interval is not None:
                 closed.append({**which, "from": interval.valid_from, "to": interval.ends_at(look)})
-            opened.append(_row(look, unit))
+            opened.append(_row(look, source, run))
         self._many(_EXTEND, extended)
         self._many(_CLOSE, closed)
         self._insert(schema.coverage_span, opened)
@@ -97,17 +97,18 @@ def _coverage(row: Row[Any]) -> Coverage:
         detail=row.detail,
         action=row.action,
         denied_details=tuple((action, calls) for action, calls in row.denied_details),
+        rota=row.rota,
     )
 
 
-def _extension(look: Coverage, unit: Unit) -> dict[str, Any]:
+def _extension(look: Coverage, run: UUID) -> dict[str, Any]:
     denied = json.dumps([list(pair) for pair in look.denied_details])
-    return {"at": look.at, "listed": look.listed, "denied": denied, "run": unit.run}
+    return {"at": look.at, "listed": look.listed, "denied": denied, "run": run, "rota": look.rota}
 
 
-def _row(look: Coverage, unit: Unit) -> dict[str, Any]:
+def _row(look: Coverage, source: UUID, run: UUID) -> dict[str, Any]:
     return {
-        "source_id": unit.source,
+        "source_id": source,
         "place": look.place,
         "resource_type": look.resource_type,
         "state": look.state,
@@ -117,5 +118,6 @@ def _row(look: Coverage, unit: Unit) -> dict[str, Any]:
         "denied_details": [list(pair) for pair in look.denied_details],
         "valid_from": look.at,
         "last_at": look.at,
-        "run_id": unit.run,
+        "run_id": run,
+        "rota": look.rota,
     }

@@ -18,7 +18,8 @@ from auditor.store.database import Database
 
 _LOAD = text("""
 SELECT d.state, d.attempts, d.webhook_id, h.url, h.secret_sealed, h.previous_sealed, h.previous_until, h.disabled_at,
-       o.event_id, o.type, o.at, o.data, w.fence, w.lease_until
+       o.event_id, o.type, o.at, o.data, w.fence, w.lease_until,
+       (SELECT note FROM ledger_checkpoint c WHERE c.tenant_id = d.tenant_id ORDER BY size DESC LIMIT 1) AS checkpoint
 FROM delivery d
 JOIN webhook h ON h.tenant_id = d.tenant_id AND h.webhook_id = d.webhook_id
 JOIN outbox o ON o.tenant_id = d.tenant_id AND o.event_id = d.event_id
@@ -117,6 +118,7 @@ class PostgresDeliveries:
             secrets=tuple(self._opened(tenant, one) for one in sealed),
             body=canonical(event.envelope()),
             attempts=row.attempts,
+            checkpoint=row.checkpoint or "",
         )
 
 

@@ -43,6 +43,7 @@ class Urls:
     owner: str
     app: str
     claims: str
+    ledger: str
 
 
 class EmbeddedDatabase:
@@ -92,6 +93,7 @@ def start(home: Path, roles: Roles | None = None, *, database: str = DATABASE) -
             owner=role_url(admin, role=roles.owner, database=database),
             app=role_url(admin, role=roles.app, database=database),
             claims=role_url(admin, role=roles.claims, database=database),
+            ledger=role_url(admin, role=roles.ledger, database=database),
         ),
     )
 

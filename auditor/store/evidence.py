@@ -1,78 +1,126 @@
-"""Evidence: contents once per tenant, spans of which resource answered with which content, and the way back to values."""
+"""Evidence: contents once per tenant, spans of which resource answered with which content, and the way back to values.
+
+What stands as it was is not written again: that it was seen is told by the coverage of its type and place.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Row
-
 from auditor.domain.coverage import Coverage
-from auditor.domain.evidence import Collection, Evidence
-from auditor.domain.source import Unit
+from auditor.domain.errors import EvidenceError
+from auditor.domain.evidence import Collection, Evidence, Held, Known, Standing
+from auditor.domain.source import GLOBAL, JOIN, Unit, public_id
 from auditor.proof.canonical import canonical
 from auditor.store import schema
-from auditor.store.coverage import CoverageRows
+from auditor.store.exclusions import ExclusionRows
 from auditor.store.ids import evidence_id, resource_id
+from auditor.store.joined import JoinRows
+from auditor.store.keys import SALTS
+from auditor.store.noting import LedgerRows, Note
+
+TICK = timedelta(microseconds=1)
+Seen = TypeVar("Seen", Evidence, Held)
 
 # One table at a time, by ids: a planner that has seen no statistics yet (a first day) joins these by comparing each with each.
 _RESOURCES = (
     "SELECT resource_id, type, native_id, region FROM resource WHERE source_id = :source AND type = ANY (:types)"
 )
 _SPANS = """
-SELECT resource_id, evidence_id, place, operations, valid_from, last_at FROM evidence_span
+SELECT resource_id, evidence_id, place, operations, valid_from, last_at, listed_digest FROM evidence_span
 WHERE resource_id = ANY (:ids) AND valid_to = :forever
 """
-_CONTENTS = "SELECT evidence_id, digest, type_version FROM evidence WHERE evidence_id = ANY (:ids)"
-_EXTEND = """
-UPDATE evidence_span s
-SET last_at = r.at, operations = r.operations, caller = r.caller, endpoint = r.endpoint, place = r.place, run_id = r.run
-FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (resource uuid, began timestamptz, at timestamptz, operations text[],
-    caller text, endpoint text, place text, run uuid)
-WHERE s.tenant_id = :tenant AND s.resource_id = r.resource AND s.valid_from = r.began
+_CONTENTS = "SELECT evidence_id, digest, type_version, address FROM evidence WHERE evidence_id = ANY (:ids)"
+_ERASED = """
+SELECT 1 FROM evidence e WHERE e.evidence_id = ANY (:ids)
+    AND EXISTS (SELECT FROM object_key k WHERE k.digest = e.digest)
+    AND NOT EXISTS (SELECT FROM object_key k WHERE k.digest = e.digest AND k.destroyed_at IS NULL)
+LIMIT 1
+"""
+_LISTED = """
+UPDATE evidence_span SET listed_digest = :listed
+WHERE tenant_id = :tenant_id AND resource_id = :resource AND valid_from = :from
+"""
+_BEFORE = """
+SELECT DISTINCT ON (resource_id) resource_id, operations FROM evidence_span
+WHERE resource_id = ANY (:ids) ORDER BY resource_id, valid_from DESC
 """
 _CLOSE = """
 UPDATE evidence_span SET valid_to = :to WHERE tenant_id = :tenant_id AND resource_id = :resource AND valid_from = :from
 """
-
-
 # The fence stays with the row and grows with the next lease.
 _HAND_OVER = """
 UPDATE work SET queue = 'assess', due_at = :now, lease_until = NULL, attempts = 0
 WHERE queue = 'collect' AND id = :id
 """
+_AGAIN = "UPDATE work SET due_at = :at, lease_until = NULL WHERE queue = 'collect' AND id = :id"
 
 
-class EvidenceRows(CoverageRows):
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An open span with its resource's names and its content's digests."""
+
+    resource: UUID
+    content: UUID
+    seen: Standing
+    listed_digest: str
+    valid_from: datetime
+    last_at: datetime
+
+
+class EvidenceRows(ExclusionRows, JoinRows, LedgerRows):
     """What was seen of each resource, and when."""
 
-    def keep(self, unit: Unit, collection: Collection, addresses: Mapping[str, str], *, now: datetime) -> None:
-        """Evidence rows, evidence spans and coverage of a unit, and the unit handed to ``assess``.
+    def known(self, source: UUID, place: str, resource_types: Iterable[str]) -> dict[tuple[str, str], Known]:
+        """What stands of each resource of a place, by type and native id: what need not be read or put again."""
+        return {
+            (span.seen.resource_type, span.seen.native_id): Known(span.seen.digest, span.listed_digest)
+            for span in self._open_spans(source, resource_types)
+            if span.seen.place == place
+        }
 
-        A resource that a complete listing no longer shows ends its evidence span. An answer older than the open span is not
-        inserted in between. Keeping twice is refused by the fence.
+    def keep(
+        self,
+        unit: Unit,
+        collection: Collection,
+        addresses: Mapping[str, str],
+        *,
+        now: datetime,
+        again_at: datetime | None = None,
+    ) -> None:
+        """What changed of a unit's evidence, its coverage and exclusions, and the unit handed to ``assess``.
+
+        A resource that a complete listing no longer shows ends its evidence span. A look older than the last one known of
+        its place and type tells nothing. Keeping twice is refused by the fence.
 
         Args:
             unit: The unit, held.
             collection: What it brought home.
-            addresses: Where the objects lie, by evidence digest.
+            addresses: Where the new objects lie, by evidence digest.
             now: When it is written.
+            again_at: When to look once more; the unit is then given back with its attempts, not handed on.
 
         Raises:
             StaleFenceError: The unit is no longer ours.
+            EvidenceError: What it showed was erased while it was looked at.
         """
         self._keep(unit, collection, addresses, now=now)
         self._run(
-            "UPDATE unit SET started_at = coalesce(started_at, :at) WHERE unit_id = :id",
+            "UPDATE unit SET started_at = coalesce(started_at, :at), state = 'due',"
+            " attempts = CASE WHEN :over THEN 0 ELSE attempts END WHERE unit_id = :id",
             id=unit.id,
             at=collection.provenance.started_at,
+            over=again_at is None,
         )
-        self._run(_HAND_OVER, id=unit.id, now=now)
-        self._run("UPDATE unit SET state = 'due' WHERE unit_id = :id", id=unit.id)
+        if again_at is None:
+            self._run(_HAND_OVER, id=unit.id, now=now)
+        else:
+            self._run(_AGAIN, id=unit.id, at=again_at)
 
     def keep_derived(self, unit: Unit, collection: Collection, addresses: Mapping[str, str], *, now: datetime) -> None:
         """Derived documents as evidence, and the coverage of derived types, which only ``join`` can tell.
@@ -82,44 +130,105 @@ class EvidenceRows(CoverageRows):
         """
         self._keep(unit, collection, addresses, now=now)
 
-    def evidence(self, source: UUID, *, place: str | None, resource_types: Iterable[str]) -> tuple[Evidence, ...]:
-        """Current evidence with its content read back from the objects; ``place=None`` means everywhere.
+    def standing(self, source: UUID, place: str | None, resource_types: Iterable[str]) -> tuple[Standing, ...]:
+        """Current evidence without content, by type and native id; ``place=None`` means everywhere."""
+        found = [
+            span.seen
+            for span in self._open_spans(source, resource_types, freshly=True)
+            if place in {None, span.seen.place}
+        ]
+        return tuple(sorted(found, key=lambda one: (one.resource_type, one.native_id)))
+
+    def contents(self, digests: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+        """Contents read back from the objects, by evidence digest.
 
         Raises:
             EvidenceError: An object is missing or is not what its digest says.
         """
-        resources, spans = self._open_spans(source, resource_types)
-        here = [span for span in spans if place in {None, span.place}]
-        contents = {row.evidence_id: row for row in self._run(_CONTENTS, ids=[span.evidence_id for span in here])}
-        found = [
-            Evidence(
-                resource_type=resources[span.resource_id].type,
-                type_version=contents[span.evidence_id].type_version,
-                native_id=resources[span.resource_id].native_id,
-                region=resources[span.resource_id].region,
-                content=json.loads(self._objects.get(self._tenant, contents[span.evidence_id].digest))["content"],
-                collected_at=span.last_at,
-                operations=tuple(span.operations),
-            )
-            for span in here
-        ]
-        return tuple(sorted(found, key=lambda one: (one.resource_type, one.native_id)))
+        asked = sorted(set(digests))
+        found = self._objects.get_many(self._tenant, asked) if asked else {}
+        return {digest: json.loads(data)["content"] for digest, data in found.items()}
 
-    def _open_spans(self, source: UUID, types: Iterable[str]) -> tuple[dict[UUID, Row[Any]], Sequence[Row[Any]]]:
-        """The resources of these types by id, and the open spans of those that have one."""
+    def _open_spans(self, source: UUID, types: Iterable[str], *, freshly: bool = False) -> list[_Open]:
+        """The open spans of these types; ``freshly`` takes the last good look at type and place for when it was seen."""
         resources = {row.resource_id: row for row in self._run(_RESOURCES, source=source, types=sorted(set(types)))}
-        return resources, self._run(_SPANS, ids=list(resources)).all()
+        spans = self._run(_SPANS, ids=list(resources)).all()
+        contents = {row.evidence_id: row for row in self._run(_CONTENTS, ids=[span.evidence_id for span in spans])}
+        looks = {}
+        if freshly:
+            looks = {
+                (look.resource_type, look.place): look.at
+                for look in self.coverage(source, place=None)
+                if look.state == "ok"
+            }
+        found = []
+        for span in spans:
+            resource, content = resources[span.resource_id], contents[span.evidence_id]
+            # What join derives is looked at where its members stand: in their region, or over all of them.
+            places = (span.place,) if span.place != JOIN else (resource.region, GLOBAL)
+            looked = next((at for place in places if (at := looks.get((resource.type, place)))), span.last_at)
+            seen = Standing(
+                resource.type,
+                content.type_version,
+                resource.native_id,
+                resource.region,
+                span.place,
+                content.digest,
+                max(span.last_at, looked),
+                tuple(span.operations),
+            )
+            found.append(
+                _Open(span.resource_id, span.evidence_id, seen, span.listed_digest, span.valid_from, span.last_at)
+            )
+        return found
 
     def _keep(self, unit: Unit, collection: Collection, addresses: Mapping[str, str], *, now: datetime) -> None:
         self._hold(unit)
         self._lock("evidence", str(unit.source), collection.place)
-        answers = {
-            resource_id(self._tenant, unit.source, one.resource_type, one.native_id): one for one in collection.evidence
+        self._lock("retention", shared=True)
+        late = set() if collection.place == JOIN else self._late(unit.source, collection)
+        looks = [look for look in collection.coverage if look.resource_type not in late]
+        answers = self._by_id(unit, [one for one in collection.evidence if one.resource_type not in late])
+        held = self._by_id(unit, [one for one in collection.held if one.resource_type not in late])
+        types = {one.resource_type for one in answers.values()} | {one.resource_type for one in held.values()}
+        types |= {look.resource_type for look in looks}
+        spans = {span.resource: span for span in self._open_spans(unit.source, types)}
+        self._keep_resources(unit, {id_: one for id_, one in answers.items() if id_ not in spans})
+        contents = self._keep_contents(answers, spans, addresses, now=now)
+        opened, closed, relisted = _changes(collection, answers, contents, spans)
+        unseen = [span for id_, span in spans.items() if id_ not in answers and id_ not in held]
+        closed += _gone(collection.place, looks, unseen)
+        opened += self._reopened(collection, {id_: one for id_, one in held.items() if id_ not in spans})
+        self._refuse_erased(opened)
+        self._many(_CLOSE, closed)
+        self._many(_LISTED, relisted)
+        self._insert(schema.evidence_span, [{**row, "run_id": unit.run} for row in opened])
+        if collection.place != JOIN:
+            told = [one for one in collection.excluded if one.resource_type not in late]
+            seen = {*answers, *held, *(row["resource"] for row in closed)}
+            self._keep_exclusions(unit, collection.place, told, seen, now=now)
+        self._cover(unit.source, unit.run, collection.coverage)
+
+    def _refuse_erased(self, opened: Sequence[Mapping[str, Any]]) -> None:
+        """No span opens over a content that was erased while it was looked at: looking again puts it anew.
+
+        Raises:
+            EvidenceError: One would.
+        """
+        if opened and self._one(_ERASED, ids=[row["evidence_id"] for row in opened]) is not None:
+            raise EvidenceError("what was looked at was erased meanwhile: it is looked at again")
+
+    def _late(self, source: UUID, collection: Collection) -> set[str]:
+        """The types of which a newer look at the place is known: two runs over one source may overlap."""
+        last = {look.resource_type: look.at for look in self.coverage(source, place=collection.place)}
+        return {
+            look.resource_type
+            for look in collection.coverage
+            if look.resource_type in last and look.at <= last[look.resource_type]
         }
-        self._keep_resources(unit, answers)
-        contents = self._keep_contents(answers, addresses, now=now)
-        self._keep_spans(unit, collection, answers, contents)
-        self._cover(unit, collection.coverage)
+
+    def _by_id(self, unit: Unit, found: Iterable[Seen]) -> dict[UUID, Seen]:
+        return {resource_id(self._tenant, unit.source, one.resource_type, one.native_id): one for one in found}
 
     def _keep_resources(self, unit: Unit, answers: Mapping[UUID, Evidence]) -> None:
         rows = [
@@ -135,70 +244,126 @@ class EvidenceRows(CoverageRows):
         self._insert(schema.resource, conflict="ON CONFLICT DO NOTHING", rows=rows)
 
     def _keep_contents(
-        self, answers: Mapping[UUID, Evidence], addresses: Mapping[str, str], *, now: datetime
+        self,
+        answers: Mapping[UUID, Evidence],
+        spans: Mapping[UUID, _Open],
+        addresses: Mapping[str, str],
+        *,
+        now: datetime,
     ) -> dict[UUID, UUID]:
         """The content rows, once each; which resource answered with which."""
-        contents: dict[UUID, UUID] = {}
+        digests = {resource: one.digest for resource, one in answers.items()}
+        contents = {resource: evidence_id(self._tenant, digest) for resource, digest in digests.items()}
+        there = {span.content for span in spans.values()}
+        ask = sorted({id_ for id_ in contents.values() if id_ not in there})
+        known = {row.evidence_id: row.address for row in self._run(_CONTENTS, ids=ask)} if ask else {}
+        there |= set(known)
         rows: dict[UUID, dict[str, Any]] = {}
         for resource, one in answers.items():
-            data = canonical(one.body)
-            digest = hashlib.sha256(data).hexdigest()
-            id_ = contents[resource] = evidence_id(self._tenant, digest)
+            id_ = contents[resource]
+            if id_ in there:
+                continue
             rows[id_] = {
                 "evidence_id": id_,
-                "digest": digest,
-                "address": addresses[digest],
+                "digest": digests[resource],
+                "address": addresses[digests[resource]],
                 "resource_type": one.resource_type,
                 "type_version": one.type_version,
-                "bytes": len(data),
+                "bytes": len(canonical(one.body)),
                 "created_at": now,
             }
         self._insert(schema.evidence, conflict="ON CONFLICT DO NOTHING", rows=list(rows.values()))
+        # A content that was erased and is seen again lies elsewhere, under a new salt: it is put anew.
+        again = {id_: digest for digest, id_ in zip(digests.values(), contents.values(), strict=True) if id_ in known}
+        again = {id_: digest for id_, digest in again.items() if addresses.get(digest, known[id_]) != known[id_]}
+        self._note_puts({id_: row["digest"] for id_, row in rows.items()} | again, addresses, now=now)
         return contents
 
-    def _keep_spans(
-        self, unit: Unit, collection: Collection, answers: Mapping[UUID, Evidence], contents: Mapping[UUID, UUID]
-    ) -> None:
-        types = {one.resource_type for one in collection.evidence} | {
-            look.resource_type for look in collection.coverage
-        }
-        resources, rows = self._open_spans(unit.source, types)
-        spans = {row.resource_id: row for row in rows}
-        extended, closed, opened = [], [], []
-        for resource, one in answers.items():
-            span = spans.get(resource)
-            told = {
-                "place": collection.place,
-                "operations": list(one.operations),
-                "caller": collection.provenance.caller,
-                "endpoint": collection.provenance.endpoint,
-            }
-            if span is not None and one.collected_at <= span.last_at:
-                continue
-            if span is not None and span.evidence_id == contents[resource]:
-                extended.append(
-                    {**told, "resource": resource, "began": span.valid_from, "at": one.collected_at, "run": unit.run}
-                )
-                continue
-            if span is not None:
-                closed.append({"resource": resource, "from": span.valid_from, "to": one.collected_at})
-            times = {"valid_from": one.collected_at, "last_at": one.collected_at, "run_id": unit.run}
-            opened.append({**told, **times, "resource_id": resource, "evidence_id": contents[resource]})
-        unseen = [(resources[row.resource_id].type, row) for row in rows if row.resource_id not in answers]
-        closed += _gone(collection.place, collection.coverage, unseen)
-        self._at_once(_EXTEND, extended)
-        self._many(_CLOSE, closed)
-        self._insert(schema.evidence_span, opened)
+    def _note_puts(self, put: Mapping[UUID, str], addresses: Mapping[str, str], *, now: datetime) -> None:
+        """Note contents under the salts that lie beside their keys; kept without a key, under one of the ledger's own."""
+        if put:
+            salts = {row.digest: bytes(row.salt) for row in self._run(SALTS, digests=sorted(set(put.values())))}
+            self.note_all(
+                [
+                    Note(
+                        "evidence.put",
+                        str(id_),
+                        digest,
+                        now,
+                        salt=salts.get(digest),
+                        event=self._put_of(addresses[digest]),
+                    )
+                    for id_, digest in put.items()
+                ]
+            )
+
+    def _put_of(self, address: str) -> UUID:
+        return public_id(self._tenant, "evidence.put", address)
+
+    def _reopened(self, collection: Collection, held: Mapping[UUID, Held]) -> list[dict[str, Any]]:
+        """Spans of what this look was told to know, and another run called gone meanwhile: it is listed, so it stands."""
+        if not held:
+            return []
+        before = {row.resource_id: row.operations for row in self._run(_BEFORE, ids=sorted(held))}
+        ends = {look.resource_type: look.at for look in collection.coverage}
+        return [
+            _span(collection, id_, evidence_id(self._tenant, one.digest), before[id_], ends[one.resource_type])
+            for id_, one in held.items()
+            if id_ in before and one.resource_type in ends
+        ]
 
 
-def _gone(place: str, coverage: Sequence[Coverage], unseen: Sequence[tuple[str, Row[Any]]]) -> list[dict[str, Any]]:
+def _changes(
+    collection: Collection,
+    answers: Mapping[UUID, Evidence],
+    contents: Mapping[UUID, UUID],
+    spans: Mapping[UUID, _Open],
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """The spans that open, the ends of those they follow, and spans that only the listing shows otherwise."""
+    opened, closed, relisted = [], [], []
+    for resource, one in answers.items():
+        span, at = spans.get(resource), one.collected_at
+        if span is not None and span.content == contents[resource]:
+            if span.listed_digest != one.listed_digest:
+                relisted.append({"resource": resource, "from": span.valid_from, "listed": one.listed_digest})
+            continue
+        if span is not None and at <= span.last_at:
+            if collection.place != JOIN:
+                continue
+            # Joins follow each other under a lock: the later one knows more, whatever its machine's clock says.
+            at = span.last_at + TICK
+        if span is not None:
+            closed.append({"resource": resource, "from": span.valid_from, "to": at})
+        opened.append(_span(collection, resource, contents[resource], one.operations, at, one.listed_digest))
+    return opened, closed, relisted
+
+
+def _span(
+    collection: Collection, resource: UUID, content: UUID, operations: Iterable[str], at: datetime, listed: str = ""
+) -> dict[str, Any]:
+    return {
+        "resource_id": resource,
+        "evidence_id": content,
+        "place": collection.place,
+        "operations": list(operations),
+        "caller": collection.provenance.caller,
+        "endpoint": collection.provenance.endpoint,
+        "valid_from": at,
+        "last_at": at,
+        "listed_digest": listed,
+    }
+
+
+def _gone(place: str, coverage: Sequence[Coverage], unseen: Sequence[_Open]) -> list[dict[str, Any]]:
     """The ends of spans whose resource complete listings of their place do not show any more."""
     looks: dict[str, list[Coverage]] = {}
     for look in coverage:
         looks.setdefault(look.resource_type, []).append(look)
     ends = {name: max(look.at for look in of) for name, of in looks.items() if all(look.complete for look in of)}
     return [
-        {"resource": row.resource_id, "from": row.valid_from, "to": ends[kind]}
-        for kind, row in unseen
-        if row.place == place and kind in ends and row.last_at <= ends[kind] != row.valid_from
+        {"resource": span.resource, "from": span.valid_from, "to": ends[span.seen.resource_type]}
+        for span in unseen
+        if span.seen.place == place
+        and span.seen.resource_type in ends
+        and span.last_at <= ends[span.seen.resource_type] != span.valid_from
     ]

@@ -11,9 +11,10 @@ from sqlalchemy import Row
 
 from auditor.domain.events import Event
 from auditor.domain.finding import Current, Refresh, Turn
-from auditor.domain.source import Unit
+from auditor.domain.source import JOIN, Unit
 from auditor.store import schema
 from auditor.store.ids import finding_id, resource_id
+from auditor.store.manifests import ManifestRows
 from auditor.store.outbox import OutboxRows
 
 _CURRENT = """
@@ -34,19 +35,19 @@ _AS_JUDGED = "ON CONFLICT (tenant_id, finding_id) DO UPDATE SET " + ", ".join(
     for name in schema.finding.c.keys()  # noqa: SIM118  (a collection of columns is no dictionary)
     if name not in {"tenant_id", "finding_id", "source_id", "check_id", "resource_id"}
 )
-_GONE = """
-UPDATE finding SET state = 'absent', reason = :reason, severity = :severity, since = :since, turns_at = NULL,
+_UNJUDGED = """
+UPDATE finding SET state = :state, reason = :reason, severity = :severity, since = :since, turns_at = NULL,
     span_seq = :seq, last_run_id = :run, place = :place, open = false
 WHERE tenant_id = :tenant_id AND finding_id = :finding
 """
 _TOUCH = """
 UPDATE finding SET reason = :reason, turns_at = :turns_at, document_digest = :document_digest, judged_digest = :judged_digest,
-    evaluator = :evaluator
+    evidence_digest = :evidence_digest, evaluator = :evaluator
 WHERE tenant_id = :tenant_id AND finding_id = :finding
 """
 
 
-class FindingRows(OutboxRows):
+class FindingRows(OutboxRows, ManifestRows):
     """Verdicts remembered."""
 
     def current(
@@ -68,14 +69,21 @@ class FindingRows(OutboxRows):
         self._hold(unit)
         ids = [finding_id(self._tenant, unit.source, turn.check, turn.resource) for turn in turns]
         self._keep_resources_of(unit, turns)
+        if turns:
+            self.mark_turned(unit.source, [turn.place for turn in turns], ids, alone=unit.place == JOIN)
         self._close_spans(turns, ids, now=now)
         rows = [_row(unit, turn, id_, self._tenant, self._evaluator) for turn, id_ in zip(turns, ids, strict=True)]
         self._insert(schema.finding, [row for row in rows if row is not None], _AS_JUDGED)
         self._many(
-            _GONE, [_gone(unit, turn, id_) for turn, id_ in zip(turns, ids, strict=True) if turn.verdict is None]
+            _UNJUDGED,
+            [_unjudged(unit, turn, id_) for turn, id_ in zip(turns, ids, strict=True) if _keeps_judgement(turn)],
         )
         spans = [_span(unit, turn, id_, self._evaluator, now) for turn, id_ in zip(turns, ids, strict=True)]
         self._insert(schema.finding_span, spans)
+        self.note_turns(unit.source, turns, spans)
+        self.note_definitions(
+            {(one.check, one.judged_digest, one.published_digest) for turn in turns if (one := turn.verdict)}, at=now
+        )
         self.announce(events, now=now, run=unit.run)
 
     def touch(self, source: UUID, refreshed: Sequence[Refresh]) -> None:
@@ -87,6 +95,7 @@ class FindingRows(OutboxRows):
                 "turns_at": one.turns_at,
                 "document_digest": one.document_digest,
                 "judged_digest": one.judged_digest,
+                "evidence_digest": one.evidence_digest,
                 "evaluator": self._evaluator,
             }
             for one in refreshed
@@ -136,42 +145,50 @@ def _current(row: Row[Any], native_id: str) -> Current:
         evaluator=row.evaluator,
         turns_at=row.turns_at,
         open=row.open,
+        evidence_digest=row.evidence_digest,
     )
 
 
+def _keeps_judgement(turn: Turn) -> bool:
+    """Whether a turn says nothing new but its state: the resource is gone, or excluded after it was judged."""
+    return turn.verdict is None and turn.previous is not None
+
+
 def _row(unit: Unit, turn: Turn, id_: UUID, tenant: UUID, evaluator: str) -> dict[str, Any] | None:
-    """The current row of a judged finding; one whose resource is gone keeps what was judged last."""
+    """The current row of a judged finding; one whose resource is gone or excluded keeps what was judged last, if it was."""
     verdict = turn.verdict
-    if verdict is None:
+    if _keeps_judgement(turn):
         return None
     return {
         "finding_id": id_,
         "source_id": unit.source,
         "check_id": turn.check,
-        "control_id": verdict.control,
+        "control_id": verdict.control if verdict else turn.control,
         "resource_id": resource_id(tenant, unit.source, turn.resource_type, turn.resource),
         "resource_type": turn.resource_type,
         "region": turn.region,
         "place": turn.place,
         "state": turn.state,
         "severity": turn.severity,
-        "tier": verdict.tier,
+        "tier": verdict.tier if verdict else turn.tier,
         "reason": turn.reason,
         "since": turn.valid_from,
-        "turns_at": verdict.turns_at,
+        "turns_at": verdict and verdict.turns_at,
         "span_seq": turn.seq,
         "last_run_id": unit.run,
-        "document_digest": verdict.document_digest,
-        "judged_digest": verdict.judged_digest,
+        "document_digest": verdict.document_digest if verdict else "",
+        "judged_digest": verdict.judged_digest if verdict else "",
+        "evidence_digest": verdict.evidence if verdict else "",
         "evaluator": evaluator,
-        "about_place": verdict.about_place,
+        "about_place": verdict is not None and verdict.about_place,
         "open": turn.open,
     }
 
 
-def _gone(unit: Unit, turn: Turn, id_: UUID) -> dict[str, Any]:
+def _unjudged(unit: Unit, turn: Turn, id_: UUID) -> dict[str, Any]:
     return {
         "finding": id_,
+        "state": turn.state,
         "reason": turn.reason,
         "severity": turn.severity,
         "since": turn.valid_from,
@@ -193,7 +210,7 @@ def _span(unit: Unit, turn: Turn, id_: UUID, evaluator: str, now: datetime) -> d
         "because": verdict and verdict.because,
         "observed": verdict and [list(pair) for pair in verdict.observed],
         "evidence_digest": verdict and verdict.evidence,
-        "document_digest": verdict and verdict.document_digest,
+        "document_digest": verdict and (None if verdict.about_place else verdict.document_digest),
         "document_version": verdict and verdict.document_version,
         "judged_digest": verdict and verdict.judged_digest,
         "published_digest": verdict and verdict.published_digest,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from auditor.store import schema
-from auditor.store.scoped import Scoped
+from auditor.store.noting import LedgerRows
 
 _AGAIN = "ON CONFLICT (tenant_id, identity_id, from_at) DO UPDATE SET role = excluded.role, to_at = NULL"
 
 
-class MemberRows(Scoped):
+class MemberRows(LedgerRows):
     """Memberships and the record of acts."""
 
     def add_member(self, identity: UUID, role: str, *, now: datetime) -> None:
@@ -37,6 +37,5 @@ class MemberRows(Scoped):
     def record_action(
         self, actor: str, action: str, subject: str, data: Mapping[str, Any] | None = None, *, now: datetime
     ) -> None:
-        """Write down what somebody did; nothing takes it away again."""
-        row = {"id": uuid4(), "at": now, "actor": actor, "action": action, "subject": subject, "data": dict(data or {})}
-        self._insert(schema.user_action, [row])
+        """Write down what somebody did, for the ledger too; nothing takes it away again."""
+        self.act(actor, action, subject, data, now=now)

@@ -29,27 +29,33 @@ _PROVISIONING = _MIGRATING + 1
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Who owns the schema, who runs on it, who leases work."""
+    """Who owns the schema, who runs on it, who leases work, who appends to the ledger."""
 
     owner: str = "auditor_owner"
     app: str = "auditor_app"
     claims: str = "auditor_claims"
+    ledger: str = "auditor_ledger"
 
     def __post_init__(self) -> None:
-        for name in (self.owner, self.app, self.claims):
+        for name in self.all:
             if not _NAME.fullmatch(name):
                 raise ConfigurationError(
                     f"{name!r} is no role name", advice="Use small letters, digits and underscores."
                 )
 
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every role, the owner first."""
+        return (self.owner, self.app, self.claims, self.ledger)
+
     @classmethod
     def named(cls, prefix: str) -> Roles:
-        """The three roles under a prefix of their own."""
-        return cls(f"{prefix}_owner", f"{prefix}_app", f"{prefix}_claims")
+        """The four roles under a prefix of their own."""
+        return cls(f"{prefix}_owner", f"{prefix}_app", f"{prefix}_claims", f"{prefix}_ledger")
 
 
 def ensure_roles(admin_url: str, roles: Roles, passwords: Mapping[str, str] | None = None) -> None:
-    """Make the three login roles where they are missing, and take from them what would void the policies.
+    """Make the four login roles where they are missing, and take from them what would void the policies.
 
     Args:
         admin_url: A role that may create roles.
@@ -57,7 +63,7 @@ def ensure_roles(admin_url: str, roles: Roles, passwords: Mapping[str, str] | No
         passwords: By role name; a role without one keeps what it has.
     """
     with _administer(admin_url) as connection:
-        for name in (roles.owner, roles.app, roles.claims):
+        for name in roles.all:
             known = connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :name"), {"name": name})
             if not known:
                 connection.exec_driver_sql(f'CREATE ROLE "{name}" LOGIN NOCREATEDB NOCREATEROLE')
@@ -70,7 +76,7 @@ def ensure_roles(admin_url: str, roles: Roles, passwords: Mapping[str, str] | No
 
 
 def ensure_database(admin_url: str, name: str, roles: Roles) -> None:
-    """Make the database, owned by the owner, open to the two other roles and to nobody else."""
+    """Make the database, owned by the owner, open to the three other roles and to nobody else."""
     if not _NAME.fullmatch(name):
         raise ConfigurationError(f"{name!r} is no database name", advice="Use small letters, digits and underscores.")
     with _administer(admin_url) as connection:
@@ -82,14 +88,15 @@ def ensure_database(admin_url: str, name: str, roles: Roles) -> None:
             )
     with _administer(role_url(admin_url, database=name)) as connection:
         connection.exec_driver_sql(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
-        connection.exec_driver_sql(f'GRANT CONNECT ON DATABASE "{name}" TO "{roles.app}", "{roles.claims}"')
+        others = ", ".join(f'"{role}"' for role in roles.all[1:])
+        connection.exec_driver_sql(f'GRANT CONNECT ON DATABASE "{name}" TO {others}')
 
 
 def migrate(owner_url: str, roles: Roles) -> None:
     """Bring the schema to this release, as its owner; two at once run one after the other.
 
     Raises:
-        ConfigurationError: The URL is not the owner's: what another role makes would belong to it.
+        ConfigurationError: The URL is not the owner's: what another role makes would belong to it; or a role is missing.
     """
     from alembic import command  # noqa: PLC0415  (costs a quarter of a second that only this call should pay)
     from alembic.config import Config  # noqa: PLC0415  (likewise)
@@ -106,6 +113,16 @@ def migrate(owner_url: str, roles: Roles) -> None:
             raise ConfigurationError(
                 f"migrations run as {roles.owner}, not as {who}",
                 advice="Set AUDITOR_MIGRATE_DATABASE_URL to the owner's URL.",
+            )
+        there = connection.scalars(
+            text("SELECT rolname FROM pg_roles WHERE rolname = ANY (:names)"), {"names": list(roles.all)}
+        )
+        missing = sorted(set(roles.all) - set(there))
+        if missing:
+            raise ConfigurationError(
+                f"there is no role {missing[0]}",
+                advice=f"Make it, as deploy/postgres/roles.sh does: CREATE ROLE {missing[0]} LOGIN NOINHERIT PASSWORD '…', and let it"
+                " connect; a role of another name is known by its URL, which migrate then needs",
             )
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
         config.attributes["connection"] = connection

@@ -8,6 +8,7 @@ may not touch.
 from __future__ import annotations
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from auditor.store.columns import (
     FOREVER_SQL,
@@ -39,6 +40,11 @@ source = tenants(
     sa.Column("regions", sa.ARRAY(sa.Text), nullable=False),
     number("every_seconds"),
     at("created_at"),
+    json("manners"),
+    flag("pinned"),
+    at("disconnected_at", null=True),
+    words("disconnected_by", null=True),
+    words("disconnect_reason", null=True),
     key("source_id"),
     unique("kind", "account"),
     refers("tenant"),
@@ -81,6 +87,9 @@ run = tenants(
     json("counts"),
     number("units_left"),
     number("fence", default="0", big=True),
+    at("cancelled_at", null=True),
+    words("cancelled_by", null=True),
+    words("cancel_reason", null=True),
     key("run_id"),
     unique("source_id", "slot"),
     refers("source", "source_id"),
@@ -99,8 +108,11 @@ unit = tenants(
     at("started_at", null=True),
     at("finished_at", null=True),
     words("reason", null=True),
+    words("part", default=""),
+    sa.Column("services", sa.ARRAY(sa.Text), nullable=False, server_default=sa.text("'{}'::text[]")),
+    json("calls"),
     key("unit_id"),
-    unique("run_id", "place"),
+    unique("run_id", "place", "part"),
     refers("run", "run_id"),
 )
 
@@ -129,6 +141,7 @@ evidence_span = tenants(
     at("valid_from"),
     at("last_at"),
     at("valid_to", default=FOREVER_SQL),
+    words("listed_digest", default=""),
     key("resource_id", "valid_from"),
     refers("resource", "resource_id"),
     refers("evidence", "evidence_id"),
@@ -154,8 +167,54 @@ coverage_span = tenants(
     at("last_at"),
     at("valid_to", default=FOREVER_SQL),
     id_("run_id"),
+    number("rota", default="1"),
     key("source_id", "place", "resource_type", "valid_from"),
     refers("source", "source_id"),
+)
+
+# -- what keeps it
+tenant_key = tenants(
+    "tenant_key",
+    number("version"),
+    sa.Column("wrapped", sa.LargeBinary, nullable=True),
+    words("kind"),
+    at("created_at"),
+    at("destroyed_at", null=True),
+    key("version"),
+    refers("tenant"),
+)
+object_key = tenants(
+    "object_key",
+    words("address"),
+    words("digest"),
+    number("key_version"),
+    sa.Column("wrapped", sa.LargeBinary, nullable=True),
+    sa.Column("salt", sa.LargeBinary, nullable=True),
+    at("locked_until", null=True),
+    flag("held"),
+    at("created_at"),
+    at("stored_at", null=True),
+    at("destroyed_at", null=True),
+    at("deleted_at", null=True),
+    key("address"),
+    sa.ForeignKeyConstraint(["tenant_id", "key_version"], ["tenant_key.tenant_id", "tenant_key.version"]),
+    sa.Index("object_key_living", "tenant_id", "digest", unique=True, postgresql_where=sa.text("destroyed_at IS NULL")),
+    sa.Index("object_key_by_digest", "tenant_id", "digest"),
+)
+legal_hold = tenants(
+    "legal_hold",
+    id_("hold_id"),
+    id_("source_id", null=True),
+    id_("resource_id", null=True),
+    words("reason"),
+    words("placed_by"),
+    at("placed_at"),
+    words("released_by", null=True),
+    at("released_at", null=True),
+    key("hold_id"),
+    refers("tenant"),
+    refers("source", "source_id"),
+    refers("resource", "resource_id"),
 )
 
 # -- what was judged
@@ -182,6 +241,7 @@ finding = tenants(
     words("evaluator"),
     flag("about_place"),
     flag("open"),
+    words("evidence_digest", default=""),
     key("finding_id"),
     unique("check_id", "resource_id"),
     refers("source", "source_id"),
@@ -240,6 +300,135 @@ daily_rollup = tenants(
     number("n"),
     key("day", "source_id", "check_id", "state"),
     refers("source", "source_id"),
+)
+
+join_state = tenants(
+    "join_state",
+    id_("source_id"),
+    words("resource_type"),
+    words("inputs_digest"),
+    words("evaluator"),
+    key("source_id", "resource_type"),
+    refers("source", "source_id"),
+)
+
+# -- what proves it
+ledger_log = tenants(
+    "ledger_log",
+    words("origin"),
+    number("size", default="0", big=True),
+    sa.Column("frontier", sa.LargeBinary, nullable=False),
+    number("signed_size", default="0", big=True),
+    sa.Column("signed_root", sa.LargeBinary, nullable=True),
+    key(),
+    refers("tenant"),
+)
+ledger_pending = tenants(
+    "ledger_pending",
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True)),
+    sa.Column("entry", sa.LargeBinary, nullable=False),
+    id_("event_id", null=True),
+    at("created_at"),
+    key("id"),
+    refers("tenant"),
+)
+ledger_entry = tenants(
+    "ledger_entry",
+    number("idx", big=True),
+    sa.Column("leaf_hash", sa.LargeBinary, nullable=False),
+    sa.Column("entry", sa.LargeBinary, nullable=False),
+    id_("event_id", null=True),
+    key("idx"),
+    refers("ledger_log"),
+    sa.Index(
+        "ledger_entry_by_event", "tenant_id", "event_id", unique=True, postgresql_where=sa.text("event_id IS NOT NULL")
+    ),
+)
+ledger_tile = tenants(
+    "ledger_tile",
+    number("level"),
+    number("n", big=True),
+    sa.Column("hashes", sa.LargeBinary, nullable=False),
+    key("level", "n"),
+    refers("ledger_log"),
+)
+ledger_checkpoint = tenants(
+    "ledger_checkpoint",
+    number("size", big=True),
+    words("note"),
+    sa.Column("tsa_token", sa.LargeBinary, nullable=True),
+    at("anchored_at", null=True),
+    key("size"),
+    refers("ledger_log"),
+)
+ledger_salt = tenants(
+    "ledger_salt",
+    words("subject"),
+    sa.Column("salt", sa.LargeBinary, nullable=False),
+    key("subject"),
+    refers("tenant"),
+)
+place_digest = tenants(
+    "place_digest",
+    id_("source_id"),
+    words("place"),
+    number("findings", default="0"),
+    words("digest", null=True),
+    key("source_id", "place"),
+    refers("source", "source_id"),
+)
+run_manifest = tenants(
+    "run_manifest",
+    id_("run_id"),
+    sa.Column("facts", JSONB(none_as_null=True), nullable=False),
+    key("run_id"),
+    refers("run", "run_id"),
+)
+
+# -- what is left out, and whether we may look
+exclusion = tenants(
+    "exclusion",
+    id_("source_id"),
+    id_("resource_id"),
+    words("place"),
+    words("reason"),
+    number("scope_version"),
+    at("valid_from"),
+    at("valid_to", default=FOREVER_SQL),
+    key("resource_id", "valid_from"),
+    refers("source", "source_id"),
+    refers("resource", "resource_id"),
+    sa.Index(
+        "exclusion_open",
+        "tenant_id",
+        "resource_id",
+        unique=True,
+        postgresql_where=sa.text(f"valid_to = {FOREVER_SQL}"),
+    ),
+)
+left_out = tenants(
+    "left_out",
+    words("kind"),
+    words("native_id"),
+    words("reason"),
+    words("decided_by"),
+    at("valid_from"),
+    at("valid_to", default=FOREVER_SQL),
+    key("kind", "native_id", "valid_from"),
+    refers("tenant"),
+)
+preflight = tenants(
+    "preflight",
+    id_("preflight_id"),
+    id_("source_id"),
+    at("requested_at"),
+    words("requested_by"),
+    at("finished_at", null=True),
+    json("result", null=True),
+    words("error", null=True),
+    key("preflight_id"),
+    refers("source", "source_id"),
+    sa.Index("preflight_by_time", "tenant_id", "source_id", "requested_at"),
 )
 
 # -- what is told
@@ -341,6 +530,74 @@ schedule = tenants(
     key("source_id"),
     refers("source", "source_id"),
     sa.Index("schedule_due", "due_at"),
+)
+
+# -- what is handed over
+definition = tenants(
+    "definition",
+    words("check_id"),
+    words("judged_digest"),
+    words("published_digest"),
+    number("language"),
+    sa.Column("body", JSONB(none_as_null=True), nullable=False),
+    at("first_seen_at"),
+    key("check_id", "judged_digest", "published_digest"),
+    refers("tenant"),
+)
+document = tenants(
+    "document",
+    words("digest"),
+    words("evidence_digest"),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    at("kept_at"),
+    key("digest", "evidence_digest"),
+    refers("tenant"),
+)
+bundle = tenants(
+    "bundle",
+    id_("bundle_id"),
+    at("asked_at"),
+    words("asked_by"),
+    sa.Column("asked", JSONB(none_as_null=True), nullable=False),
+    words("state", default="asked"),
+    words("step", default=""),
+    number("progress", default="0"),
+    sa.Column("head_size", sa.BigInteger, nullable=True),
+    words("digest", null=True),
+    sa.Column("bytes", sa.BigInteger, nullable=True),
+    words("address", null=True),
+    at("finished_at", null=True),
+    words("error", null=True),
+    key("bundle_id"),
+    refers("tenant"),
+    sa.Index("bundle_by_time", "tenant_id", "asked_at"),
+)
+bundle_taken = tenants(
+    "bundle_taken",
+    id_("taken_id"),
+    id_("bundle_id"),
+    at("at"),
+    words("taken_by"),
+    key("taken_id"),
+    refers("bundle", "bundle_id"),
+    sa.Index("bundle_taken_by_bundle", "tenant_id", "bundle_id"),
+)
+sign_request = tenants(
+    "sign_request",
+    id_("bundle_id"),
+    at("asked_at"),
+    words("sha256"),
+    words("sha512"),
+    number("head_size", big=True),
+    words("period_from"),
+    words("period_to"),
+    at("answered_at", null=True),
+    words("note", null=True),
+    words("sshsig", null=True),
+    words("verifier_key", null=True),
+    words("refused", null=True),
+    key("bundle_id", "sha256"),
+    refers("bundle", "bundle_id"),
 )
 
 # -- nobody's: reached through functions only

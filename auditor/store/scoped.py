@@ -67,11 +67,10 @@ class Scoped:
     def _one(self, sql: str, **values: Any) -> Row[Any] | None:
         return self._run(sql, **values).one_or_none()
 
-    def _lock(self, *words: str) -> None:
-        """One writer at a time over what the words name, until the transaction ends."""
-        self._run(
-            "SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))", key="\x1f".join((str(self._tenant), *words))
-        )
+    def _lock(self, *words: str, shared: bool = False) -> None:
+        """One writer at a time over what the words name, until the transaction ends; ``shared`` bars only those who are not."""
+        kind = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+        self._run(f"SELECT {kind}(hashtextextended(:key, 0))", key="\x1f".join((str(self._tenant), *words)))
 
     def _hold(self, unit: Unit) -> None:
         """Assert that the unit's lease is still ours and keep it ours until the transaction ends.

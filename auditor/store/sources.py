@@ -14,14 +14,40 @@ from auditor.domain.errors import TenancyError
 from auditor.domain.scope import Scope
 from auditor.domain.source import Source
 from auditor.store import schema
-from auditor.store.scoped import Scoped
+from auditor.store.noting import LedgerRows
+from auditor.store.reads.scope import ScopeVersion, scopes
+
+# Who was disconnected comes back under its own id, with its history; anybody else of that account is refused.
+_AGAIN = """
+UPDATE source SET name = :name, role_arn = :role_arn, external_id = :external_id, profile = :profile,
+    endpoint_url = :endpoint_url, regions = :regions, every_seconds = :every_seconds, pinned = :pinned,
+    disconnected_at = NULL, disconnected_by = NULL, disconnect_reason = NULL
+WHERE kind = :kind AND account = :account AND source_id = :source_id AND disconnected_at IS NOT NULL
+RETURNING source_id
+"""
+_DUE = """
+INSERT INTO schedule (tenant_id, source_id, due_at, every_seconds) VALUES (:tenant, :source, :now, :every)
+ON CONFLICT (tenant_id, source_id) DO UPDATE SET due_at = excluded.due_at, every_seconds = excluded.every_seconds
+"""
 
 
-class SourceRows(Scoped):
+class SourceRows(LedgerRows):
     """What is looked at, and which part of it."""
 
-    def add_source(self, source: Source, scope: Scope, *, regions: Sequence[str], every: float, now: datetime) -> None:
-        """Connect a source, due at once and then each ``every`` seconds.
+    def add_source(
+        self,
+        source: Source,
+        scope: Scope,
+        *,
+        regions: Sequence[str],
+        every: float,
+        now: datetime,
+        pinned: bool = False,
+        by: str = "connect",
+    ) -> None:
+        """Connect a source, due at once and then each ``every`` seconds; one that was disconnected goes on as itself.
+
+        ``pinned`` says that somebody named the regions: those that are switched on later are not added.
 
         Raises:
             TenancyError: The source names another tenant, or its account is connected already.
@@ -42,24 +68,22 @@ class SourceRows(Scoped):
             "regions": list(regions),
             "every_seconds": int(every),
             "created_at": now,
+            "pinned": pinned,
         }
         added = insert(schema.source).values(row).on_conflict_do_nothing().returning(schema.source.c.source_id)
-        if self._connection.execute(added).one_or_none() is None:
+        if self._connection.execute(added).one_or_none() is not None:
+            self._keep_scope(source.id, scope, now=now, by=by, reason="as connected")
+        elif self._one(_AGAIN, **{name: value for name, value in row.items() if f":{name}" in _AGAIN}) is None:
             raise TenancyError(f"{source.kind} account {source.account} is connected already")
-        self._keep_scope(source.id, scope, now=now, by="connect", reason="as connected")
-        self._run(
-            "INSERT INTO schedule (tenant_id, source_id, due_at, every_seconds) VALUES (:tenant, :source, :now, :every)",
-            source=source.id,
-            now=now,
-            every=int(every),
-        )
+        self._run(_DUE, source=source.id, now=now, every=int(every))
 
     def sources(self) -> tuple[Source, ...]:
-        """Every connected source, by name."""
-        return tuple(_source(row) for row in self._run("SELECT * FROM source ORDER BY name, source_id"))
+        """Every connected source, by name; disconnected ones are kept and not among them."""
+        rows = self._run("SELECT * FROM source WHERE disconnected_at IS NULL ORDER BY name, source_id")
+        return tuple(_source(row) for row in rows)
 
     def source(self, id: UUID) -> Source:  # noqa: A002  (the port's word)
-        """One source.
+        """One source, disconnected or not.
 
         Raises:
             TenancyError: There is none of that id here.
@@ -80,19 +104,55 @@ class SourceRows(Scoped):
         )
         if row is None:
             raise TenancyError(f"no source {source}")
-        lists = {name: tuple(row.rule.get(name, ())) for name in ("regions", "services", "frameworks")}
-        return Scope(version=row.version, **lists)
+        return Scope.of_rule(row.version, row.rule)
+
+    def scopes(self, source: UUID) -> tuple[ScopeVersion, ...]:
+        """Every version of the scope with who and why, the one in force first."""
+        return scopes(self._connection, source)
 
     def regions(self, source: UUID) -> tuple[str, ...]:
-        """The regions that runs of this source look at."""
+        """The regions that runs of this source look at: those it has, as far as its scope holds them."""
+        scope = self.scope(source)
+        return tuple(region for region in self.all_regions(source) if scope.has_region(region))
+
+    def all_regions(self, source: UUID) -> tuple[str, ...]:
+        """Every region that the source has, in scope or not.
+
+        Raises:
+            TenancyError: There is no such source here.
+        """
         row = self._one("SELECT regions FROM source WHERE source_id = :id", id=source)
         if row is None:
             raise TenancyError(f"no source {source}")
         return tuple(row.regions)
 
+    def pinned(self, source: UUID) -> bool:
+        """Whether somebody named the regions, so that runs do not follow what is switched on."""
+        return bool(self._run("SELECT pinned FROM source WHERE source_id = :id", id=source).scalar_one())
+
+    def set_regions(self, source: UUID, regions: Sequence[str], *, pinned: bool, by: str, now: datetime) -> bool:
+        """Say which regions a source has, from its next run on; false if it has just these. The scope stands over them.
+
+        A region that went is not forgotten: what was found there ages, and is unknown in the end.
+        """
+        before = self._one("SELECT regions, pinned FROM source WHERE source_id = :id FOR UPDATE", id=source)
+        if before is None:
+            raise TenancyError(f"no source {source}")
+        wanted = sorted(set(regions))
+        if (sorted(before.regions), before.pinned) == (wanted, pinned):
+            return False
+        self._run(
+            "UPDATE source SET regions = :regions, pinned = :pinned WHERE source_id = :id",
+            id=source,
+            regions=wanted,
+            pinned=pinned,
+        )
+        told = {"before": list(before.regions), "after": wanted, "pinned": pinned}
+        self.act(by, "source.regions", str(source), told, now=now)
+        return True
+
     def _keep_scope(self, source: UUID, scope: Scope, *, now: datetime, by: str, reason: str) -> None:
-        rule = {"regions": scope.regions, "services": scope.services, "frameworks": scope.frameworks}
-        row = {"source_id": source, "version": scope.version, "rule": rule, "valid_from": now}
+        row = {"source_id": source, "version": scope.version, "rule": scope.as_rule(), "valid_from": now}
         self._insert(schema.scope, [{**row, "changed_by": by, "reason": reason}])
 
 

@@ -8,19 +8,34 @@ from uuid import UUID
 
 from auditor import __version__
 from auditor.domain.ports import Objects
+from auditor.store.bundles import BundleRows
 from auditor.store.database import Database
+from auditor.store.estate import EstateRows
 from auditor.store.evidence import EvidenceRows
 from auditor.store.findings import FindingRows
 from auditor.store.members import MemberRows
+from auditor.store.preflights import PreflightRows
+from auditor.store.retention import RetentionRows
 from auditor.store.runs import RunRows
-from auditor.store.sources import SourceRows
+from auditor.store.upkeep import UpkeepRows
 from auditor.store.webhooks import WebhookRows
 
 EVALUATOR = f"auditor {__version__}"
 """What judges, as spans name it."""
 
 
-class PostgresTenantStore(SourceRows, RunRows, EvidenceRows, FindingRows, WebhookRows, MemberRows):
+class PostgresTenantStore(
+    EstateRows,
+    RunRows,
+    EvidenceRows,
+    FindingRows,
+    PreflightRows,
+    WebhookRows,
+    MemberRows,
+    RetentionRows,
+    UpkeepRows,
+    BundleRows,
+):
     """``domain.ports.TenantStore`` over one open transaction."""
 
 

@@ -11,9 +11,13 @@ Permission: TypeAlias = Literal[
     "evidence:read",
     "coverage:read",
     "history:read",
+    "bundles:read",
+    "bundles:create",
     "webhooks:read",
     "webhooks:manage",
+    "sources:read",
     "sources:manage",
+    "scope:manage",
     "people:manage",
     "session:own",
     "public",
@@ -27,15 +31,32 @@ _MARK = "__needs_permission__"
 _View = TypeVar("_View", bound=Callable[..., Any])
 
 _READING: frozenset[Permission] = frozenset(
-    {"posture:read", "findings:read", "evidence:read", "coverage:read", "history:read", "session:own"}
+    {
+        "posture:read",
+        "findings:read",
+        "evidence:read",
+        "coverage:read",
+        "history:read",
+        "sources:read",
+        "session:own",
+    }
 )
 GRANTED: Mapping[Role, frozenset[Permission]] = {
-    "auditor": _READING,
-    "officer": _READING | {"webhooks:read"},
+    "auditor": _READING | {"bundles:read"},
+    "officer": _READING | {"bundles:read", "bundles:create", "webhooks:read"},
     "engineer": _READING | {"webhooks:read", "webhooks:manage", "sources:manage"},
-    "owner": _READING | {"webhooks:read", "webhooks:manage", "sources:manage", "people:manage"},
+    "owner": _READING
+    | {
+        "bundles:read",
+        "bundles:create",
+        "webhooks:read",
+        "webhooks:manage",
+        "sources:manage",
+        "scope:manage",
+        "people:manage",
+    },
 }
-"""Permissions by role; who holds none of these words holds nothing."""
+"""Permissions by role; what is audited is not decided by those who are. Who holds none of these words holds nothing."""
 
 
 def granted(role: str) -> frozenset[Permission]:

@@ -16,6 +16,7 @@ from auditor.worker.app import QUEUES
 if TYPE_CHECKING:
     from celery import Celery
 
+    from auditor.worker.checkpoints import Checkpoints
     from auditor.worker.tick import Ticker
 
 log = logger(__name__)
@@ -31,8 +32,16 @@ class Server(Protocol):
         """Stop listening."""
 
 
-def run(app: Celery, serve: Server, tick: Ticker, ready: Callable[[], None], *, threads: int = 4) -> int:
-    """Serve, tick and work until SIGINT or SIGTERM, then close all; gives the exit code, 0 for either signal.
+def run(
+    app: Celery,
+    serve: Server,
+    tick: Ticker,
+    ready: Callable[[], None],
+    *,
+    threads: int = 4,
+    checkpoints: Checkpoints | None = None,
+) -> int:
+    """Serve, tick, work and append to the ledger until SIGINT or SIGTERM, then close all; gives the exit code, 0 for either signal.
 
     A task that runs then is waited for. A second signal ends the process at once.
     """
@@ -41,6 +50,8 @@ def run(app: Celery, serve: Server, tick: Ticker, ready: Callable[[], None], *, 
         threading.Thread(target=_serving, args=(serve, stop), name="web", daemon=True),
         threading.Thread(target=tick.run, args=(stop,), name="tick", daemon=True),
     ]
+    if checkpoints is not None:
+        beside.append(threading.Thread(target=checkpoints.run, args=(stop,), name="checkpoint", daemon=True))
     worker = app.Worker(
         queues=list(QUEUES),
         pool="threads",
@@ -79,6 +90,8 @@ def run(app: Celery, serve: Server, tick: Ticker, ready: Callable[[], None], *, 
         signal.signal(signal.SIGTERM, before)
         stop.set()
         tick.ring()
+        if checkpoints is not None:
+            checkpoints.ring()  # what waits by now is still appended and signed
         serve.close()
         for thread in beside:
             thread.join(timeout=5)

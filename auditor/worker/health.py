@@ -1,6 +1,6 @@
-"""Whether a process of ours is alive, for container health checks: ``python -m auditor.worker.health tick|collect|…``.
+"""Whether a process of ours is alive, for container health checks: ``python -m auditor.worker.health tick|checkpoint|collect|…``.
 
-The tick is alive if it ticked within a minute; a worker if it answers a ping over the broker. That a queue is *heard*,
+The tick is alive if it ticked within a minute, checkpoint if it appended or found nothing to append within one; a worker if it answers a ping over the broker. That a queue is *heard*,
 which a worker that answers may still not do, is what canaries are for.
 """
 
@@ -19,9 +19,9 @@ from auditor.worker.app import QUEUES, make_app, node_name
 STALE_AFTER = 60.0
 
 
-def pulse_file() -> Path:
-    """Where the tick of this machine or container leaves its pulse."""
-    return Path(tempfile.gettempdir()) / "auditor-tick.pulse"
+def pulse_file(process: str = "tick") -> Path:
+    """Where a process without a queue leaves its pulse on this machine or container."""
+    return Path(tempfile.gettempdir()) / f"auditor-{process}.pulse"
 
 
 def tick_is_alive(pulse: Path, *, now: float) -> bool:
@@ -41,10 +41,10 @@ def worker_is_alive(queues: list[Queue], settings: Settings) -> bool:
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0 for alive, 1 for not."""
     parser = argparse.ArgumentParser(prog="auditor.worker.health", description="Is this process alive?")
-    parser.add_argument("process", choices=["tick", *QUEUES], nargs="+")
+    parser.add_argument("process", choices=["tick", "checkpoint", *QUEUES], nargs="+")
     chosen: list[str] = parser.parse_args(arguments).process
-    if chosen == ["tick"]:
-        alive = tick_is_alive(pulse_file(), now=time.time())
+    if chosen in (["tick"], ["checkpoint"]):
+        alive = tick_is_alive(pulse_file(*chosen), now=time.time())
     else:
         alive = worker_is_alive([queue for queue in QUEUES if queue in chosen], configured())
     return 0 if alive else 1

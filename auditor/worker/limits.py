@@ -36,14 +36,15 @@ class RedisBucket:
         self._prefix = prefix
         self._alone = LocalBucket(rate, burst)
 
-    def take(self, key: str, n: float = 1.0) -> float:
+    def take(self, key: str, n: float = 1.0, *, rate: float | None = None) -> float:
         """Book ``n`` tokens in one step that no other worker can come between."""
+        flow, burst = (self._rate, self._burst) if rate is None else (rate, max(1.0, rate))
         try:
-            waited: Any = self._client.eval(_TAKE, 1, self._prefix + key, self._rate, self._burst, n)
+            waited: Any = self._client.eval(_TAKE, 1, self._prefix + key, flow, burst, n)
             return float(waited)
         except RedisError as error:
             log.warning("shared rate limit not reached, counting alone", error=str(error))
-            return self._alone.take(key, n)
+            return self._alone.take(key, n, rate=rate)
 
 
 def shared(settings: Settings) -> Bucket:

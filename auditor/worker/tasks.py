@@ -19,7 +19,7 @@ from kombu.exceptions import OperationalError
 from auditor.domain.errors import StaleFenceError
 from auditor.domain.ports import Claim, Queue
 from auditor.telemetry import logger
-from auditor.worker.app import HARD_LIMIT, QUEUES
+from auditor.worker.app import HARD_LIMIT, QUEUES, waiting
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logger(__name__)
 
-LEASE_FOR: dict[Queue, float] = {"collect": 90.0, "assess": 90.0, "notify": 60.0}
+UNHEARD = 500
+"""How many messages may lie in a queue before no canary is added: more than the tick ever puts into one that is worked on."""
+LEASE_FOR: dict[Queue, float] = dict.fromkeys(QUEUES, 90.0) | {"notify": 60.0}
 """Seconds a lease lasts, from being sent and again from being begun; with a killed worker this is how long its work waits."""
 
 
@@ -47,6 +49,15 @@ class Duties(Protocol):
 
     def deliver(self, claim: Claim) -> None:
         """Try one delivery."""
+
+    def preflight(self, claim: Claim) -> None:
+        """Ask what may be asked of a source."""
+
+    def upkeep(self, claim: Claim) -> None:
+        """Do what a tenant's evidence needs once a day."""
+
+    def export(self, claim: Claim) -> object:
+        """Go on with a bundle."""
 
     def plan_due(self) -> int:
         """Plan the runs that are due, and say how many were."""
@@ -86,7 +97,7 @@ def register(
     """Give the application its tasks; ``ring`` is called when one ends, for more may be due then."""
     ours = PerProcess(duties)
 
-    def work(queue: Queue, tenant: str, id: str, fence: int, do: Callable[[Duties, Claim], None]) -> None:  # noqa: A002
+    def work(queue: Queue, tenant: str, id: str, fence: int, do: Callable[[Duties, Claim], object]) -> None:  # noqa: A002
         perform(ours(), Claim(UUID(tenant), UUID(id), queue, fence), do, lease_for=lease_for)
         ring()
 
@@ -101,6 +112,18 @@ def register(
     @app.task(name=task_name("notify"))  # type: ignore[untyped-decorator]  # celery has no types
     def deliver(tenant: str, id: str, fence: int) -> None:  # noqa: A002
         work("notify", tenant, id, fence, lambda duties, claim: duties.deliver(claim))
+
+    @app.task(name=task_name("preflight"))  # type: ignore[untyped-decorator]  # celery has no types
+    def preflight(tenant: str, id: str, fence: int) -> None:  # noqa: A002
+        work("preflight", tenant, id, fence, lambda duties, claim: duties.preflight(claim))
+
+    @app.task(name=task_name("upkeep"))  # type: ignore[untyped-decorator]  # celery has no types
+    def upkeep(tenant: str, id: str, fence: int) -> None:  # noqa: A002
+        work("upkeep", tenant, id, fence, lambda duties, claim: duties.upkeep(claim))
+
+    @app.task(name=task_name("export"))  # type: ignore[untyped-decorator]  # celery has no types
+    def export(tenant: str, id: str, fence: int) -> None:  # noqa: A002
+        work("export", tenant, id, fence, lambda duties, claim: duties.export(claim))
 
     @app.task(name=task_name("canary"))  # type: ignore[untyped-decorator]  # celery has no types
     def canary(queue: Queue) -> None:
@@ -118,7 +141,7 @@ def task_name(kind: str) -> str:
 def perform(
     duties: Duties,
     claim: Claim,
-    do: Callable[[Duties, Claim], None],
+    do: Callable[[Duties, Claim], object],
     *,
     lease_for: Mapping[Queue, float] = LEASE_FOR,
 ) -> None:
@@ -174,9 +197,16 @@ class Sender:
         self._put(claim.queue, claim.queue, args, expires=self._lease_for[claim.queue])
 
     def canaries(self) -> None:
-        """One canary into each queue."""
+        """One canary into each queue, unless nobody has taken anything out of it for hours: an expired message still lies there."""
         for queue in QUEUES:
-            self._put("canary", queue, [queue], expires=120)
+            if self._waiting(queue) < UNHEARD:
+                self._put("canary", queue, [queue], expires=120)
+
+    def _waiting(self, queue: Queue) -> int:
+        try:
+            return waiting(self._app, queue)
+        except (OperationalError, OSError):
+            return 0  # putting will fail too, and say so
 
     def _put(self, kind: str, queue: Queue, args: list[Any], *, expires: float) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -136,7 +137,9 @@ def test_a_connected_account_answers_and_is_listed_as_no_real_one(here: First, i
     assert "not a real provider" in line
     tested = here.auditor.ok("source", "test", "--source", "production")
     assert f"account {ACCOUNT}, asked as arn:aws:" in tested
-    assert "eu-central-1" in tested
+    assert re.search(r"^[1-9]\d* of \d+ allowed", tested, re.MULTILINE)
+    told = json.loads(here.auditor.ok("source", "test", "--source", "production", "--format", "json"))
+    assert {"action": "s3:ListAllMyBuckets", "region": "us-east-1", "answer": "allowed", "by": "", "detail": ""} in told
 
 
 def test_a_source_is_connected_once_and_found_by_its_name_alone(here: First, inside: Here) -> None:
@@ -152,7 +155,7 @@ def test_a_run_that_is_waited_for_ends_with_its_counts(here: First) -> None:
     last = ended.out.splitlines()[-1]
     assert last.startswith("done: ")
     counts = {word: int(number) for number, word in (part.split(" ") for part in last[6:].split(", "))}
-    assert counts["listed"] == counts["judged"] + counts["excluded"] > 0
+    assert counts["listed"] == counts["judged"] + counts["held"] + counts["excluded"] > 0
     assert counts["fail"] > 0
 
 

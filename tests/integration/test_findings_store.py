@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -94,6 +95,30 @@ def test_what_is_gone_keeps_what_was_judged_last(account: Account) -> None:
     assert account.rows("SELECT because, observed, judged_digest FROM finding_span WHERE seq = 2") == [
         (None, None, None)
     ]
+
+
+def test_what_is_excluded_has_a_finding_whether_or_not_it_was_judged(account: Account) -> None:
+    unit = account.held(NOW)
+    never = replace(turn("never", "excluded", NOW), control="encrypt-data", tier="core")
+    with account.store.open(account.tenant) as rows:
+        rows.apply(unit, [turn("b", "fail", NOW), never], [], now=NOW)
+        out = turn("b", "excluded", NOW + HOUR, seq=2, previous="fail", was_open=True)
+        rows.apply(unit, [out], [], now=NOW + HOUR)
+        known = rows.current(account.source.id, place="global", resource_types=[BUCKET])
+    judged, unjudged = known[CHECK, "b"], known[CHECK, "never"]
+    assert (judged.state, judged.open, judged.judged_digest, judged.evidence_digest) == (
+        "excluded",
+        False,
+        "j" * 64,
+        "e" * 64,
+    )
+    assert (unjudged.state, unjudged.open, unjudged.judged_digest, unjudged.evidence_digest) == (
+        "excluded",
+        False,
+        "",
+        "",
+    )
+    assert account.rows("SELECT control_id, tier FROM finding") == [("encrypt-data", "core")] * 2
 
 
 def apply_and_fail(rows: PostgresTenantStore, unit: Unit, change: Turn) -> None:

@@ -113,7 +113,14 @@ def test_every_table_is_closed_to_other_tenants_even_for_its_owner(
     assert all("app.tenant" in row.qual and row.qual == row.with_check for row in policies if row.roles == ["public"])
     wide = {(row.tablename, *row.roles) for row in policies if row.roles != ["public"]}
     roles = provisioned.roles
-    assert wide == {("work", roles.claims), ("schedule", roles.claims), ("membership", roles.owner)}
+    assert wide == {
+        ("work", roles.claims),
+        ("schedule", roles.claims),
+        ("membership", roles.owner),
+        ("ledger_pending", roles.ledger),
+        ("ledger_log", roles.ledger),
+        ("sign_request", roles.ledger),
+    }
 
 
 def test_the_application_has_no_grant_on_what_belongs_to_nobody(
@@ -145,7 +152,7 @@ def test_the_claims_role_sees_ids_and_times_of_all_and_nothing_else(
 
 def test_no_role_of_ours_has_powers_or_is_a_member_of_anything(provisioned: Provisioned) -> None:
     roles = provisioned.roles
-    names = [roles.owner, roles.app, roles.claims]
+    names = list(roles.all)
     pool = engine(provisioned.admin_url, connections=1)
     with pool.connect() as connection:
         powers = connection.execute(
@@ -156,7 +163,7 @@ def test_no_role_of_ours_has_powers_or_is_a_member_of_anything(provisioned: Prov
             {"names": names},
         ).all()
     pool.dispose()
-    assert [tuple(row) for row in powers] == [(False, False)] * 3
+    assert [tuple(row) for row in powers] == [(False, False)] * 4
 
 
 def test_functions_over_identities_have_a_fixed_path_and_are_not_for_everybody(provisioned: Provisioned) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -50,6 +51,34 @@ def test_a_tenant_with_thousands_due_starves_nobody(app_database: Database, clai
     leased = claims.lease("notify", now=NOW, limit=10, lease_for=60)
     assert len(leased) == 10
     assert sum(claim.tenant == small for claim in leased) == 3
+
+
+def test_among_ten_thousand_due_units_a_tenant_with_three_accounts_waits_for_nobody(
+    app_database: Database, claims: PostgresClaims
+) -> None:
+    crowded, small, middling = uuid4(), uuid4(), uuid4()
+    due(app_database, crowded, 9_697, earlier=60)
+    due(app_database, middling, 300, earlier=30)
+    due(app_database, small, 3)
+    batches = [
+        Counter(claim.tenant for claim in claims.lease("notify", now=NOW, limit=50, lease_for=60)) for _ in range(4)
+    ]
+    assert batches[0][small] == 3, "all of the small one's in the first batch"
+    assert abs(batches[0][crowded] - batches[0][middling]) <= 1
+    taken = sum(batches, Counter())
+    assert taken.total() == 200
+    assert abs(taken[crowded] - taken[middling]) <= 1, "round-robin over those that have any left"
+
+
+def test_a_queue_with_room_for_one_row_at_a_time_still_goes_round(
+    app_database: Database, claims: PostgresClaims
+) -> None:
+    crowded, small = uuid4(), uuid4()
+    due(app_database, crowded, 1_000, earlier=60)
+    due(app_database, small, 3)
+    taken = [claims.lease("notify", now=NOW, limit=1, lease_for=60)[0].tenant for _ in range(8)]
+    assert Counter(taken) == {crowded: 5, small: 3}
+    assert small in taken[:2], "what the crowded one has under way counts against it"
 
 
 def test_four_claimers_share_everything_and_nothing_twice(app_database: Database, claims: PostgresClaims) -> None:

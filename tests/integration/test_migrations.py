@@ -71,7 +71,7 @@ def test_a_fresh_database_has_no_tables_before_the_first_step(postgres_server: S
 def test_a_provisioner_need_not_be_superuser(postgres_server: Server) -> None:
     unique = uuid.uuid4().hex[:10]
     admin, name, roles = f"admin_{unique}", f"auditor_test_{unique}", Roles.named(f"t{unique}")
-    names, password = (roles.owner, roles.app, roles.claims), uuid.uuid4().hex
+    names, password = roles.all, uuid.uuid4().hex
     postgres_server.run(f"CREATE ROLE {admin} LOGIN CREATEDB CREATEROLE PASSWORD '{password}'")
     url = role_url(postgres_server.admin_url, role=admin, password=password, database="postgres")
     try:

@@ -93,7 +93,7 @@ class Rows:
         self._fenced(claim, "done = done + ?", 1)
         self._tell("done", str(claim.id), claim.fence)
 
-    assess = deliver = collect
+    assess = deliver = preflight = upkeep = export = collect
 
     def _fenced(self, claim: Claim, change: str, value: float) -> None:
         with self._open() as rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -106,3 +107,11 @@ def test_the_channel_posts_exactly_the_stored_bytes() -> None:
 
     assert WebhookChannel(post).send(delivery(), now=now()).status == 200
     assert posted == [("https://receiver.example/", BODY)]
+
+
+def test_the_latest_head_of_the_ledger_travels_along_and_is_no_part_of_what_the_secret_signs() -> None:
+    note = "auditor.example/acme\n7\nroot\n\n\u2014 auditor.example/acme c2ln\n"
+    sent = headers(replace(delivery(), checkpoint=note), now=now())
+    assert base64.b64decode(sent["auditor-checkpoint"]).decode() == note
+    assert Webhook(NEW).verify(BODY, sent)
+    assert "auditor-checkpoint" not in headers(delivery(), now=now())

@@ -1,100 +1,95 @@
-"""Evidence objects as files: put once, durably, under an address that only this installation can compute.
+"""Evidence objects as files: put once, whole or not at all, and durable when the call returns.
 
-The address is a keyed hash of the content's digest, under a key of the tenant's own: nobody can confirm by a file's name that
-a tenant holds a known content, and equal contents of two tenants lie apart.
+A lock is the file's modification time, set ahead to when it ends, as write-once filers do it; a hold is an empty file beside
+the object. Both bind this program and nobody else: who can write the folder can delete from it. Locks that bind everybody
+need S3 with Object Lock.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import hmac
 import os
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID
 
-import zstandard
+from auditor.domain.errors import LockedError
+from auditor.domain.retention import Lock
 
-from auditor.domain.errors import EvidenceError
-
-RAW = b"\x00"
-ZSTD = b"\x01"
-_LEVEL = 3
 _MODE = 0o640
-_LONGEST = 256 * 1024 * 1024
+_HELD = ".held"
 
 
-class LocalObjects:
-    """``domain.ports.Objects`` in a folder.
+class LocalBlobs:
+    """``Blobs`` in a folder.
 
     Args:
         folder: Where objects lie; made when the first one is put.
-        root_key: The installation's secret; losing it loses the way to every object.
+        locks: Whether deleting waits for the lock's end.
     """
 
-    def __init__(self, folder: Path, root_key: bytes) -> None:
+    def __init__(self, folder: Path, *, locks: bool = False) -> None:
         self._folder = folder
-        self._root_key = root_key
+        self.locks = locks
 
-    def put(self, tenant: UUID, digest: str, data: bytes) -> str:
-        """Keep the bytes durably and give the address they are found under.
-
-        Raises:
-            EvidenceError: The bytes are not what the digest says: kept so, they could never be read.
-        """
-        if hashlib.sha256(data).hexdigest() != digest:
-            raise EvidenceError(f"the bytes put under {digest} have another digest")
-        address = self.address(tenant, digest)
+    def put_once(self, address: str, data: bytes, retain_until: datetime | None) -> bool:
+        """Keep the bytes durably; False where something lies already. See ``Blobs``."""
         path = self._folder / address
-        if not path.exists():
-            _write(path, _packed(data))
-        return address
+        return not path.exists() and _write(path, data, retain_until if self.locks else None)
 
-    def get(self, tenant: UUID, digest: str) -> bytes:
-        """The bytes as they were put.
-
-        Raises:
-            EvidenceError: Missing, or not what the digest says.
-        """
+    def get(self, address: str) -> bytes | None:
+        """The bytes; none where nothing lies."""
         try:
-            stored = (self._folder / self.address(tenant, digest)).read_bytes()
-        except FileNotFoundError as error:
-            raise EvidenceError(f"evidence {digest} is missing") from error
-        data = _unpacked(stored, digest)
-        if hashlib.sha256(data).hexdigest() != digest:
-            raise EvidenceError(f"evidence {digest} was altered")
-        return data
+            return (self._folder / address).read_bytes()
+        except FileNotFoundError:
+            return None
 
-    def address(self, tenant: UUID, digest: str) -> str:
-        """``t/<tenant>/o/<aa>/<keyed hash>``."""
-        tenant_key = hmac.digest(self._root_key, b"object address\x1f" + tenant.bytes, "sha256")
-        name = hmac.new(tenant_key, digest.encode("ascii"), hashlib.sha256).hexdigest()
-        return f"t/{tenant}/o/{name[:2]}/{name}"
+    def lock(self, address: str) -> Lock | None:
+        """What binds the object; none where nothing lies."""
+        path = self._folder / address
+        try:
+            ends = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        except FileNotFoundError:
+            return None
+        return Lock(ends, path.with_name(path.name + _HELD).exists()) if self.locks else Lock(None)
+
+    def extend(self, address: str, until: datetime) -> datetime | None:
+        """Lock until then, never for less than before. See ``Blobs``."""
+        now = self.lock(address)
+        if now is None or not self.locks:
+            return None
+        if now.until is not None and now.until >= until:
+            return now.until
+        path = self._folder / address
+        os.utime(path, (until.timestamp(), until.timestamp()))
+        _sync(path)
+        return until
+
+    def hold(self, address: str, held: bool) -> None:  # noqa: FBT001  (as in Blobs)
+        """Put a hold on the object or take it off."""
+        path = self._folder / (address + _HELD)
+        if not self.locks:
+            return
+        if held:
+            path.touch(_MODE)
+        else:
+            path.unlink(missing_ok=True)
+        _sync(path.parent)
+
+    def delete(self, address: str, now: datetime) -> None:
+        """Remove the file, unless a lock or a hold binds it. See ``Blobs``."""
+        lock = self.lock(address)
+        if lock is None:
+            return
+        if lock.binds(now):
+            raise LockedError(f"object {address} is locked")
+        path = self._folder / address
+        path.unlink(missing_ok=True)
+        _sync(path.parent)
 
 
-def _packed(data: bytes) -> bytes:
-    """Compressed where that makes it smaller; the first byte says which."""
-    squeezed = zstandard.ZstdCompressor(level=_LEVEL).compress(data)
-    return ZSTD + squeezed if len(squeezed) < len(data) else RAW + data
-
-
-def _unpacked(stored: bytes, digest: str) -> bytes:
-    header, body = stored[:1], stored[1:]
-    if header == RAW:
-        return body
-    if header != ZSTD:
-        raise EvidenceError(f"evidence {digest} is kept in a format that this release does not know")
-    try:
-        if not 0 <= zstandard.frame_content_size(body) <= _LONGEST:
-            raise EvidenceError(f"evidence {digest} was altered: it claims to be longer than any evidence")
-        return zstandard.ZstdDecompressor().decompress(body)
-    except zstandard.ZstdError as error:
-        raise EvidenceError(f"evidence {digest} was altered") from error
-
-
-def _write(path: Path, stored: bytes) -> None:
-    """All or nothing: a crash before the rename leaves a temp file, one after it leaves the object whole."""
+def _write(path: Path, stored: bytes, retain_until: datetime | None) -> bool:
+    """All or nothing: a crash before the link leaves a temp file, one after it leaves the object whole."""
     made = [folder.parent for folder in (path.parent, *path.parent.parents) if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".put-", dir=path.parent)
@@ -103,18 +98,24 @@ def _write(path: Path, stored: bytes) -> None:
             file.write(stored)
             file.flush()
             os.fchmod(file.fileno(), _MODE)
+            if retain_until is not None:
+                os.utime(file.fileno(), (retain_until.timestamp(), retain_until.timestamp()))
             os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
+        # A link is refused when the name is taken; a rename would replace what another process has put meanwhile.
+        try:
+            os.link(name, path)
+        except FileExistsError:
+            return False
+    finally:
         with contextlib.suppress(FileNotFoundError):
             Path(name).unlink()
-        raise
     for folder in (path.parent, *made):
         _sync(folder)
+    return True
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

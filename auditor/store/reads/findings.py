@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _BATCH = 500
 _SEVERITY = {"critical": 0, "high": 1, "medium": 2, "low": 3}
-_STATE = {"fail": 0, "unknown": 10, "pass": 20}
+_STATE = {"fail": 0, "unknown": 10, "pass": 20, "excluded": 40}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class FindingFilter:
 
 @dataclass(frozen=True, slots=True)
 class FindingRow:
-    """One line of a list. ``state`` is the effective one; ``laid_over`` says that coverage, not the verdict, decides it."""
+    """One line of a list. ``state`` is the effective one; ``laid_over`` says that coverage or scope, not the verdict, decides it."""
 
     id: UUID
     check: str

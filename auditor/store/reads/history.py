@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from auditor.domain.control import Library
 
-Kind: TypeAlias = Literal["opened", "resolved", "lost", "seen", "other"]
-KINDS: tuple[Kind, ...] = ("opened", "resolved", "lost", "seen", "other")
-"""Deviations that began, that ended, states that could no longer be seen, that could again, and all other turns."""
+Kind: TypeAlias = Literal["opened", "resolved", "lost", "seen", "scope", "other"]
+KINDS: tuple[Kind, ...] = ("opened", "resolved", "lost", "seen", "scope", "other")
+"""Deviations that began, that ended, states that could no longer be seen, that could again, what left the scope or came back
+without deviating, and all other turns. A deviation that leaves the scope did not end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +190,7 @@ def drift(conn: sa.Connection, since: datetime, until: datetime, *, kind: str = 
     span, run = db.finding_span.c, db.run.c
     turned = sa.case(
         ((span.state == "fail") & span.prev_state.is_distinct_from("fail"), "opened"),
+        ((span.state == "excluded") | (span.prev_state == "excluded"), "scope"),
         ((span.prev_state == "fail") & span.state.in_(["pass", "not_applicable", "absent"]), "resolved"),
         (span.state == "unknown", "lost"),
         ((span.prev_state == "unknown") & (span.state != "absent"), "seen"),

@@ -1,7 +1,8 @@
 """Findings as they may be shown: coverage laid over the current rows, decided by ``proof`` and only joined here.
 
 Enters: the latest look at each (source, place, resource type) and how fresh each check wants it. Leaves: ``groups``, which every
-number is added up from, and ``lines``, the same findings one by one. Guards the rule that a denied, failed or old listing makes unknown.
+number is added up from, and ``lines``, the same findings one by one. Guards the rule that a denied, failed or old listing makes unknown,
+and that what is out of scope is called excluded and nothing else: no look lies over it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from auditor.domain.finding import FOREVER
 from auditor.proof.state import BLIND, Effective, Look, Span, effective_state
 from auditor.store import schema as db
+from auditor.store.reads.scope import outside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,7 +132,7 @@ def groups(
     A finding is laid over by the coverage of the type its check asks for, so a line about a place follows the listing it
     stands for. ``named`` narrows by the resource's name.
     """
-    over = _over(looks(conn, as_of), as_of)
+    over = _over(looks(conn, as_of), outside(conn, as_of), as_of)
     finding = db.finding.c
     keys = (
         finding.check_id,
@@ -151,7 +153,12 @@ def groups(
         check, control, source, place, kind, region, severity, tier, state, n, oldest = tuple(row)
         asked = library.check.get(check)
         fresh_for = asked.fresh_for if asked else FRESH
-        lies = over(source, place, check, asked.resource if asked else kind, None if asked else kind, fresh_for)
+        only = None if asked else kind
+        lies = (
+            None
+            if state == "excluded"
+            else over(source, place, check, asked.resource if asked else kind, only, fresh_for)
+        )
         since = oldest if lies is None or lies.since is None else max(oldest, lies.since)
         shown = state if lies is None else lies.state
         found.append(Group(check, control, source, place, kind, region, severity, tier, state, n, since, shown, lies))
@@ -199,7 +206,8 @@ def lines(laid: tuple[Group, ...], *, gone: bool = False) -> sa.Subquery:
         & (blind.place == finding.place)
         & (blind.check_id == finding.check_id)
         & (sa.func.coalesce(blind.only, finding.resource_type) == finding.resource_type)
-        & there,
+        & there
+        & (finding.state != "excluded"),
     )
     return (
         sa.select(
@@ -216,13 +224,16 @@ def lines(laid: tuple[Group, ...], *, gone: bool = False) -> sa.Subquery:
 
 
 def _over(
-    seen: tuple[Looked, ...], as_of: datetime
+    seen: tuple[Looked, ...], out: Callable[[UUID, str, str], tuple[str, datetime] | None], as_of: datetime
 ) -> Callable[[UUID, str, str, str, str | None, timedelta], Over | None]:
-    """What lies over a check's findings in a place, decided once per look and freshness."""
+    """What lies over a check's findings in a place, decided once per look and freshness: the scope first, then coverage."""
     by_key = {(one.source, one.place, one.resource_type): one for one in seen}
 
     @cache
     def lies(source: UUID, place: str, check: str, kind: str, only: str | None, fresh_for: timedelta) -> Over | None:
+        left = out(source, check, place)
+        if left is not None:
+            return Over(source, place, check, only, "excluded", *left)
         look = by_key.get((source, place, kind))
         if look is None:
             return Over(source, place, check, only, "unknown", NEVER_LOOKED, None)

@@ -12,8 +12,11 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from auditor.domain.rollup import FrameworkStanding, Tally, rollup
+from auditor.domain.scope import ORGANISATION_ACCOUNT
 from auditor.store import schema as db
+from auditor.store.reads.inventory import Inventory, inventory
 from auditor.store.reads.overlay import FRESH, Group, Looked, groups, looks
+from auditor.store.reads.scope import ScopeVersion, in_force
 
 if TYPE_CHECKING:
     from auditor.domain.control import Library
@@ -35,6 +38,7 @@ class SourceView:
     started_at: datetime | None
     finished_at: datetime | None
     units_left: int | None
+    disconnected_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,7 @@ class Posture:
     coverage: CoverageSummary
     gaps: tuple[Gap, ...]
     sources: tuple[SourceView, ...]
+    inventory: Inventory
 
 
 def counts(laid: tuple[Group, ...]) -> dict[str, dict[str, int]]:
@@ -130,7 +135,8 @@ def posture(conn: sa.Connection, library: Library, as_of: datetime) -> Posture:
         causes=causes(laid),
         coverage=summary(rows),
         gaps=gaps(rows),
-        sources=sources(conn),
+        sources=tuple(one for one in sources(conn) if one.disconnected_at is None),
+        inventory=inventory(conn, as_of),
     )
 
 
@@ -146,7 +152,7 @@ def causes(laid: tuple[Group, ...], limit: int = 8) -> tuple[CauseRow, ...]:
 
 
 def sources(conn: sa.Connection) -> tuple[SourceView, ...]:
-    """Every connected source with its latest run, by name."""
+    """Every source with its latest run, disconnected ones included, by name."""
     source, run = db.source.c, db.run.c
     latest = (
         sa.select(run.run_id, run.state, run.started_at, run.finished_at, run.units_left)
@@ -164,6 +170,7 @@ def sources(conn: sa.Connection) -> tuple[SourceView, ...]:
             source.endpoint_url,
             source.regions,
             source.every_seconds,
+            source.disconnected_at,
             *latest.c,
         )
         .select_from(db.source.outerjoin(latest, sa.true()))
@@ -183,16 +190,23 @@ def sources(conn: sa.Connection) -> tuple[SourceView, ...]:
             started_at=row.started_at,
             finished_at=row.finished_at,
             units_left=row.units_left,
+            disconnected_at=row.disconnected_at,
         )
         for row in rows
     )
 
 
 def coverage(conn: sa.Connection, library: Library, as_of: datetime) -> tuple[CoverageRow, ...]:
-    """The latest look at each type and place, those that fell short first."""
-    named = {one.id: one for one in sources(conn)}
+    """The latest look at each type and place in scope, those that fell short first.
+
+    Whether the organisation lists its accounts is told by the inventory: a member that may not ask is no gap in the looking.
+    """
+    named = {one.id: one for one in sources(conn) if one.disconnected_at is None}
+    scopes = in_force(conn, as_of)
     rows = []
     for one in looks(conn, as_of):
+        if one.source not in named or one.resource_type == ORGANISATION_ACCOUNT or _left(one, scopes.get(one.source)):
+            continue
         source = named[one.source]
         rows.append(
             CoverageRow(
@@ -211,6 +225,15 @@ def coverage(conn: sa.Connection, library: Library, as_of: datetime) -> tuple[Co
             )
         )
     return tuple(sorted(rows, key=lambda row: (row.reached, row.account, row.place, row.resource_type)))
+
+
+def _left(one: Looked, version: ScopeVersion | None) -> bool:
+    """Whether a look is history: its region is out of scope, or its service is and nothing else asked for it since."""
+    if version is None:
+        return False
+    scope = version.scope
+    region_out = one.place not in {"global", "join"} and not scope.has_region(one.place)
+    return region_out or (not scope.has_service(one.resource_type.split(".")[1]) and one.last_at < version.valid_from)
 
 
 def _state(one: Looked, library: Library, as_of: datetime) -> str:
@@ -237,8 +260,11 @@ def gaps(rows: tuple[CoverageRow, ...]) -> tuple[Gap, ...]:
     """What could not be looked at: by account and permission, the widest first."""
     listings: Counter[tuple[str, str, str, str]] = Counter()
     resources: Counter[tuple[str, str, str, str]] = Counter()
+    closed = _closed(rows)
     for row in rows:
-        if not row.reached:
+        if (row.source, row.place) in closed:
+            listings[row.account, "", "denied", f"every listing in {row.place} was denied"] += 1
+        elif not row.reached:
             listings[row.account, row.action, row.state, "" if row.state == "stale" else row.detail] += 1
         for action, n in row.denied:
             resources[row.account, action, "denied", f"AccessDenied {action}"] += n
@@ -253,6 +279,19 @@ def gaps(rows: tuple[CoverageRow, ...]) -> tuple[Gap, ...]:
             resources[account, action, state, detail],
         )
         for account, action, state, detail in keys
+    )
+
+
+def _closed(rows: tuple[CoverageRow, ...]) -> frozenset[tuple[UUID, str]]:
+    """The regions in which everything was denied: one reason for all (a service control policy, as a rule), told once."""
+    states: dict[tuple[UUID, str], set[str]] = {}
+    for row in rows:
+        states.setdefault((row.source, row.place), set()).add(row.state)
+    sizes = Counter((row.source, row.place) for row in rows)
+    return frozenset(
+        key
+        for key, told in states.items()
+        if told == {"denied"} and sizes[key] > 1 and key[1] not in {"global", "join"}
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from auditor.domain.control import Control
 from auditor.domain.framework import Framework, Requirement
 from auditor.domain.rollup import FrameworkStanding, RequirementStanding, Tally, rollup
+from auditor.store.reads.inventory import Inventory, inventory
 from auditor.store.reads.overlay import groups
 from auditor.store.reads.posture import counts
 
@@ -32,11 +33,12 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class FrameworkView:
-    """A framework, its roll-up, and its clauses in reading order, children under their parents."""
+    """A framework, its roll-up, and its clauses in reading order, children under their parents; beside it the inventory."""
 
     framework: Framework
     standing: FrameworkStanding
     clauses: tuple[Clause, ...]
+    inventory: Inventory
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def framework(conn: sa.Connection, library: Library, framework_id: str, as_of: d
     clauses = tuple(
         Clause(one, standing.by_id[one.id], depth, tuple(serving.get(one.id, ()))) for one, depth in _tree(found)
     )
-    return FrameworkView(found, standing, clauses)
+    return FrameworkView(found, standing, clauses, inventory(conn, as_of))
 
 
 def _tree(found: Framework) -> list[tuple[Requirement, int]]:

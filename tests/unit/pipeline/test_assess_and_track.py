@@ -15,7 +15,8 @@ from auditor.domain.finding import Current, SpanState, Turn
 from auditor.domain.source import Place, Source
 from auditor.pipeline.assess import Assessment, assess
 from auditor.pipeline.collect import collect
-from auditor.pipeline.track import EVALUATOR, Tracked, track
+from auditor.pipeline.settled import EVALUATOR
+from auditor.pipeline.track import Tracked, track
 from auditor.proof.judge import compile_check, published_digest
 from tests.unit.pipeline.world import ACCOUNT, NOW, Caller, answers, denied, room, shelf, shelves
 
@@ -73,7 +74,11 @@ def library(*checks: Check) -> Library:
 
 
 def judge_all(
-    *checks: Check, as_of: datetime = NOW, current: Mapping[tuple[str, str], Current] | None = None, **changed: Any
+    *checks: Check,
+    as_of: datetime = NOW,
+    current: Mapping[tuple[str, str], Current] | None = None,
+    excluded: Mapping[tuple[str, str], str] | None = None,
+    **changed: Any,
 ) -> Assessment:
     caller = Caller(answers(**changed))
     with ThreadPoolExecutor(2) as pool:
@@ -89,6 +94,7 @@ def judge_all(
         places=("us-east-1",),
         as_of=as_of,
         current=current,
+        excluded=excluded,
     )
 
 
@@ -99,7 +105,7 @@ def verdicts(assessment: Assessment) -> dict[str, str]:
 def remember(
     assessment: Assessment, current: Mapping[tuple[str, str], Current] | None = None, *, baseline: bool = False
 ) -> Tracked:
-    now = max((verdict.judged_as_of for verdict in assessment.verdicts), default=NOW)
+    now = max((verdict.judged_as_of for verdict in assessment.verdicts), default=NOW + timedelta(hours=1))
     return track(
         assessment.verdicts,
         current or {},
@@ -109,6 +115,8 @@ def remember(
         now=now,
         baseline=baseline,
         link=lambda finding: f"https://auditor.example/findings/{finding}",
+        held=assessment.held,
+        excluded=assessment.excluded,
     )
 
 
@@ -129,6 +137,7 @@ def standing(turns: Sequence[Turn]) -> dict[tuple[str, str], Current]:
             evaluator=EVALUATOR,
             turns_at=turn.verdict.turns_at if turn.verdict else None,
             open=turn.open,
+            evidence_digest=turn.verdict.evidence if turn.verdict else "",
         )
         for turn in turns
     }
@@ -234,3 +243,96 @@ def test_only_an_open_finding_resolves(previous: SpanState, state: SpanState, *,
     turn = remember(judge_all(LOCKED)).turns[0]
     made = replace(turn, previous=previous, state=state, was_open=previous == "fail")
     assert made.resolves is resolves
+
+
+def test_what_stands_as_it_was_judged_is_held_and_counted_with_its_state() -> None:
+    before = standing(remember(judge_all(LOCKED, get_lock={"Kind": "tin"})).turns)
+    assessment = judge_all(LOCKED, get_lock={"Kind": "tin"}, current=before)
+    tracked = remember(assessment, before)
+    assert (assessment.verdicts, set(assessment.held)) == ((), set(before))
+    assert (tracked.turns, tracked.refreshed) == ((), ())
+    assert (tracked.counts["held"], tracked.counts["judged"], tracked.counts["fail"]) == (2, 0, 2)
+
+
+def test_only_the_resource_whose_evidence_changed_is_judged() -> None:
+    before = standing(remember(judge_all(LOCKED)).turns)
+    locks = {"a": {"Kind": "tin"}, "b": {"Kind": "brass"}}
+    assessment = judge_all(LOCKED, current=before, get_lock=lambda asked: locks[asked["Shelf"]])
+    assert verdicts(assessment) == {"a": "fail"}
+    assert assessment.held == ((LOCKED.id, "b"),)
+
+
+def test_an_unchanged_document_is_judged_again_when_its_day_has_come() -> None:
+    before = standing(remember(judge_all(YOUNG)).turns)
+    (day,) = {current.turns_at for current in before.values()}
+    assert day is not None
+    assert judge_all(YOUNG, as_of=day - timedelta(seconds=1), current=before).verdicts == ()
+    assert verdicts(judge_all(YOUNG, as_of=day, current=before)) == {"a": "fail", "b": "fail"}
+
+
+def test_a_raised_evaluator_judges_again_and_is_remembered_without_a_span() -> None:
+    before = standing(remember(judge_all(LOCKED)).turns)
+    older = {key: replace(known, evaluator="auditor 0.0.0") for key, known in before.items()}
+    tracked = remember(judge_all(LOCKED, current=older), older)
+    assert tracked.turns == ()
+    assert {(one.check, one.resource) for one in tracked.refreshed} == set(older)
+
+
+OUT = {(shelf.name, "a"): "excluded by id: a (scope version 2)"}
+
+
+def test_what_the_scope_leaves_out_turns_to_excluded_and_ends_its_deviation() -> None:
+    before = standing(remember(judge_all(LOCKED, get_lock={"Kind": "tin"})).turns)
+    tracked = remember(judge_all(LOCKED, get_lock={"Kind": "tin"}, current=before, excluded=OUT), before)
+    (turn,) = tracked.turns
+    assert (turn.resource, turn.state, turn.cause, turn.verdict) == ("a", "excluded", "scope", None)
+    assert turn.reason == OUT[shelf.name, "a"]
+    assert [(event.type, event.data["reason"]) for event in tracked.events] == [
+        ("finding.resolved", f"out of scope: {turn.reason}")
+    ]
+    assert (tracked.counts["excluded"], tracked.counts["held"]) == (1, 1)
+
+
+def test_what_was_held_to_pass_or_was_never_judged_leaves_the_scope_silently() -> None:
+    tracked = remember(judge_all(LOCKED, excluded=OUT))
+    assert {turn.resource: turn.state for turn in tracked.turns} == {"a": "excluded", "b": "pass"}
+    (turn,) = (turn for turn in tracked.turns if turn.state == "excluded")
+    assert (turn.seq, turn.previous, turn.control, turn.tier) == (1, None, LOCKED.control, LOCKED.tier)
+    assert tracked.events == ()
+
+
+def test_what_stays_out_of_scope_costs_nothing_and_another_rule_only_renames_it() -> None:
+    before = standing(remember(judge_all(LOCKED, excluded=OUT)).turns)
+    still = remember(judge_all(LOCKED, excluded=OUT, current=before), before)
+    assert (still.turns, still.refreshed) == ((), ())
+    other = remember(
+        judge_all(LOCKED, excluded={(shelf.name, "a"): "excluded by tag: env=dev"}, current=before), before
+    )
+    assert other.turns == ()
+    assert [(one.resource, one.reason) for one in other.refreshed] == [("a", "excluded by tag: env=dev")]
+
+
+def test_what_comes_back_into_scope_is_judged_and_says_why_it_turned() -> None:
+    before = standing(remember(judge_all(LOCKED, get_lock={"Kind": "tin"}, excluded=OUT)).turns)
+    tracked = remember(
+        judge_all(LOCKED, get_lock={"Kind": "tin"}, current=before, as_of=NOW + timedelta(days=1)), before
+    )
+    assert [(turn.resource, turn.state, turn.cause) for turn in tracked.turns] == [("a", "fail", "scope")]
+    assert [event.type for event in tracked.events] == ["finding.opened"]
+
+
+def test_a_check_that_is_asked_no_more_ends_for_that_reason_and_its_resource_is_not_called_gone() -> None:
+    before = standing(remember(judge_all(LOCKED, get_lock={"Kind": "tin"})).turns)
+    retired = {("shelf.retired", name): replace(known, check="shelf.retired") for (_, name), known in before.items()}
+    tracked = remember(judge_all(YOUNG), retired)
+    ended = [turn for turn in tracked.turns if turn.check == "shelf.retired"]
+    assert [(turn.state, turn.cause, turn.reason) for turn in ended] == [
+        ("absent", "control", "The check is not asked any more")
+    ] * 2
+    assert tracked.events == (), "a check that nobody knows can be told by nobody"
+
+
+def test_a_complete_listing_ends_what_was_excluded_too() -> None:
+    before = standing(remember(judge_all(LOCKED, excluded=OUT)).turns)
+    tracked = remember(judge_all(LOCKED, list_shelves=shelves("b"), current=before), before)
+    assert [(turn.resource, turn.state, turn.previous) for turn in tracked.turns] == [("a", "absent", "excluded")]

@@ -88,11 +88,6 @@ def test_the_same_answer_has_the_same_digest_whenever_it_was_asked() -> None:
     assert [seen.digest for seen in first.evidence] == [seen.digest for seen in second.evidence]
 
 
-def test_a_bug_of_ours_is_not_taken_for_an_answer() -> None:
-    with pytest.raises(ZeroDivisionError):
-        look(get_lock=ZeroDivisionError())
-
-
 def test_a_list_read_before_is_asked_about_in_batches_and_a_broken_one_is_partly_unseen() -> None:
     def books(params: dict[str, Any]) -> list[Any]:
         if params["Ids"] == ["e"]:

@@ -1,0 +1,254 @@
+"""``auditor bundle``, ``reperform`` and ``observe``: hand evidence over, check what was handed over, do it again."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from auditor.cli.connect import find_source, tenant_of
+from auditor.domain.errors import ConfigurationError, ExportError
+
+if TYPE_CHECKING:
+    from auditor.bootstrap import Installation
+    from auditor.domain.bundle import Asked, Bundle
+    from auditor.proof.report import Report
+
+EPILOG = """examples:
+  auditor bundle create --framework hipaa --from 2026-01-01 --to 2027-01-01 --out hipaa-2026.zip
+  auditor bundle create --framework soc2 --control no-public-buckets --from 2026-10-01 --to 2026-11-01 --out part.zip
+  auditor bundle list
+  auditor bundle verify hipaa-2026.zip --key 'auditor.example/8f…+5e2b6297+Ac3P…'
+  auditor bundle open hipaa-2026.zip
+  auditor reperform hipaa-2026.zip
+  auditor observe hipaa-2026.zip --sample sample.txt --profile auditor-read-only
+
+verify, open, reperform and observe need no installation: no database, no key but the public one, and but for observe no network.
+exit codes: verify 0 verified, 1 refused, 2 unusable; reperform 0 all done and as judged, 1 refused or another document, 4 not all
+could be done; observe 0 all read and as they were, 1 some are not, 4 not all could be read.
+"""
+_RAW: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": EPILOG}
+LEASE = timedelta(minutes=10)
+
+
+def add(commands: Any) -> None:
+    """``bundle create|list|verify|open``, ``reperform``, ``observe``."""
+    bundle = commands.add_parser("bundle", help="what an auditor takes away, and how it is checked", **_RAW)
+    verbs = bundle.add_subparsers(metavar="VERB", required=True)
+    create = verbs.add_parser("create", help="write the evidence of a period into one file", **_RAW)
+    create.add_argument("--framework", action="append", default=[], help="repeatable (default: all)")
+    create.add_argument("--control", action="append", default=[], metavar="ID", help="a part: these controls alone")
+    create.add_argument(
+        "--source", action="append", default=[], help="a part: these sources alone; name, account or id"
+    )
+    create.add_argument("--from", dest="begins", type=_day, required=True, metavar="DAY", help="first day, UTC")
+    create.add_argument(
+        "--to", dest="ends", type=_day, required=True, metavar="DAY", help="the day after the last, UTC"
+    )
+    create.add_argument("--out", type=Path, required=True, metavar="FILE")
+    create.add_argument("--wait", type=float, default=60.0, metavar="SECONDS", help="for the signature (default: 60)")
+    _who(create)
+    create.set_defaults(run=run_create)
+    listing = verbs.add_parser("list", help="every bundle asked for, and who took it", **_RAW)
+    _who(listing)
+    listing.set_defaults(run=run_list)
+    verify = verbs.add_parser("verify", help="check a bundle; what its own verify/ does", **_RAW)
+    verify.add_argument("bundle", type=Path, metavar="FILE|DIR")
+    verify.add_argument("--key", help="the log's public key as you got it by another way, or a file holding it")
+    verify.add_argument("--json", action="store_true")
+    verify.set_defaults(run=run_verify)
+    show = verbs.add_parser("open", help="show a bundle in a browser, read-only, on this machine", **_RAW)
+    show.add_argument("bundle", type=Path, metavar="FILE|DIR")
+    show.add_argument("--key", help="as for verify")
+    show.add_argument("--port", type=int, default=0, help="(default: a free one)")
+    show.set_defaults(run=run_open)
+    again = commands.add_parser("reperform", help="derive a bundle's documents again from its evidence", **_RAW)
+    again.add_argument("bundle", type=Path, metavar="FILE|DIR")
+    again.add_argument("--key", help="as for bundle verify")
+    again.set_defaults(run=run_reperform)
+    live = commands.add_parser("observe", help="read sampled resources of a bundle live, and compare", **_RAW)
+    live.add_argument("bundle", type=Path, metavar="FILE|DIR")
+    live.add_argument("--sample", type=Path, required=True, metavar="FILE", help="native ids, one a line")
+    live.add_argument("--key", help="as for bundle verify")
+    live.add_argument("--profile", help="AWS profile with read-only credentials of your own")
+    live.set_defaults(run=run_observe)
+
+
+def _who(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tenant", default="default", metavar="SLUG", help="organisation (default: default)")
+    parser.add_argument("--by", default="operator", metavar="NAME", help="who does this, for the record")
+
+
+def _day(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is no day: YYYY-MM-DD") from error
+
+
+def _open() -> Installation:
+    from auditor.bootstrap import Installation  # noqa: PLC0415  (the command pays for what it uses)
+    from auditor.settings import configured  # noqa: PLC0415
+
+    return Installation.open(configured())
+
+
+def run_create(arguments: argparse.Namespace) -> int:
+    """Ask for a bundle, build it here, and take it."""
+    with _open() as here:
+        tenant = tenant_of(here, arguments.tenant)
+        id_ = uuid4()
+        with here.open_tenant(tenant) as books:
+            asked = _asked(arguments, here, [str(find_source(books.sources(), one).id) for one in arguments.source])
+            now = here.clock()
+            books.ask_bundle(id_, asked, by=arguments.by, now=now, lease_until=now + LEASE)
+        bundle = _build(here, tenant, id_, arguments.wait)
+        part = arguments.out.with_name(arguments.out.name + ".part")
+        with part.open("wb") as file:
+            for piece in here.issuing().read(tenant, bundle):
+                file.write(piece)
+        with here.open_tenant(tenant) as books:
+            books.take_bundle(id_, by=arguments.by, now=here.clock())
+        part.replace(arguments.out)
+    print(f"{arguments.out}  {bundle.bytes} bytes")
+    print(f"identity {bundle.digest}")
+    return 0
+
+
+def _asked(arguments: argparse.Namespace, here: Installation, sources: list[str]) -> Asked:
+    from auditor.domain.bundle import Asked  # noqa: PLC0415  (likewise)
+
+    for named, known, noun in (
+        (arguments.framework, here.library.framework, "framework"),
+        (arguments.control, here.library.control, "control"),
+    ):
+        unknown = [one for one in named if one not in known]
+        if unknown:
+            raise ConfigurationError(f"no {noun} is called {unknown[0]}", advice="See: auditor controls list")
+    return Asked(tuple(arguments.framework), arguments.begins, arguments.ends, tuple(arguments.control), tuple(sources))
+
+
+def _build(here: Installation, tenant: UUID, id_: UUID, wait: float) -> Bundle:
+    """Go on until it is done; what a kill leaves, a worker finishes once the lease is over."""
+    from auditor.domain.ports import Claim  # noqa: PLC0415  (likewise)
+    from auditor.pipeline.export import export  # noqa: PLC0415
+
+    claim, until = Claim(tenant, id_, "export", 1), time.monotonic() + wait
+    while not export(claim, books=here.open_tenant, issuer=here.issuing(), clock=here.clock):
+        if time.monotonic() > until:
+            raise ExportError(
+                "nobody signed the bundle yet; it is built, and a worker goes on with it",
+                advice="auditor checkpoint must be running (auditor up does it too); then: auditor bundle list",
+            )
+        time.sleep(0.5)
+        with here.open_tenant(tenant) as books:
+            books.hold_export(claim, until=here.clock() + LEASE)
+    with here.open_tenant(tenant) as books:
+        bundle = books.bundle(id_)
+    if bundle.state != "done":
+        raise ExportError(bundle.error or "there is no bundle")
+    return bundle
+
+
+def run_list(arguments: argparse.Namespace) -> int:
+    """One line a bundle, one more for each time it was taken."""
+    with _open() as here, here.open_tenant(tenant_of(here, arguments.tenant)) as books:
+        for one in books.bundles():
+            asked = one.asked
+            what = ", ".join(asked.frameworks) or "all frameworks"
+            print(
+                f"{one.id}  {one.state:8}  {asked.begins:%Y-%m-%d} to {asked.ends:%Y-%m-%d}  {what}"
+                f"{'  part' if asked.partial else ''}  {one.digest or one.error or one.step}"
+            )
+            for taken in one.taken:
+                print(f"    taken {taken.at:%Y-%m-%d %H:%M} by {taken.by}")
+    return 0
+
+
+def _verified(root: Path, key: str | None) -> Report:
+    from auditor.proof.bundle import verify  # noqa: PLC0415  (likewise)
+    from auditor.proof.note import NoteError, VerifierKey  # noqa: PLC0415
+
+    try:
+        text = key if key is None or key.count("+") >= 2 else Path(key).read_text(encoding="utf-8")
+        pinned = None if text is None else VerifierKey.parse(text)
+    except (NoteError, OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"--key: {error}", advice="Give name+hash+base64, or a file that holds it") from error
+    return verify(root, pinned)
+
+
+def run_verify(arguments: argparse.Namespace) -> int:
+    """Say what can be said of a bundle."""
+    from auditor.exports.unpacking import unpacked  # noqa: PLC0415  (likewise)
+
+    with unpacked(arguments.bundle) as root:
+        said = _verified(root, arguments.key)
+    print(said.as_json() if arguments.json else said.as_text())
+    return said.exit_code
+
+
+def run_open(arguments: argparse.Namespace) -> int:
+    """Verify a bundle, then serve its own pages on the loopback until interrupted."""
+    from auditor.cli.showing import serve  # noqa: PLC0415  (likewise)
+    from auditor.exports.unpacking import unpacked  # noqa: PLC0415
+
+    with unpacked(arguments.bundle) as root:
+        said = _verified(root, arguments.key)
+        print(said.as_text(), flush=True)
+        if said.exit_code:
+            return said.exit_code
+        return serve(root, said, arguments.port)
+
+
+def run_reperform(arguments: argparse.Namespace) -> int:
+    """Verify a bundle, then derive its documents again."""
+    from auditor.collectors.declared import resource_types  # noqa: PLC0415  (likewise)
+    from auditor.exports.unpacking import unpacked  # noqa: PLC0415
+    from auditor.pipeline.reperform import reperform  # noqa: PLC0415
+
+    with unpacked(arguments.bundle) as root:
+        said = _verified(root, arguments.key)
+        if said.exit_code:
+            print(said.as_text())
+            return said.exit_code
+        told = reperform(root, resource_types())
+    print(f"  verdicts   {said.figures['judged_again']} judged again from their documents, all as told")
+    print(f"  documents  {told.done} derived again from their evidence, {len(told.differences)} otherwise")
+    for one in told.differences:
+        print(f"  DIFFERENT  {one.resource_type} {one.resource}: judged {one.judged}, derived {one.derived}")
+    for reason, count in sorted(told.not_done.items()):
+        print(f"  not re-performed: {count}, {reason}")
+    return told.exit_code
+
+
+def run_observe(arguments: argparse.Namespace) -> int:
+    """Verify a bundle, then read what was sampled."""
+    from auditor.bootstrap import now  # noqa: PLC0415  (likewise)
+    from auditor.collectors.aws._client import connect  # noqa: PLC0415  (boto3)
+    from auditor.collectors.declared import resource_types  # noqa: PLC0415
+    from auditor.exports.unpacking import unpacked  # noqa: PLC0415
+    from auditor.pipeline.observe import observe  # noqa: PLC0415
+
+    wanted = [line.strip() for line in arguments.sample.read_text("utf-8").splitlines()]
+    wanted = [line for line in wanted if line and not line.startswith("#")]
+    counts: dict[str, int] = {}
+    with unpacked(arguments.bundle) as root, ThreadPoolExecutor(8) as pool:
+        said = _verified(root, arguments.key)
+        if said.exit_code:
+            print(said.as_text())
+            return said.exit_code
+
+        def call(account: str) -> Any:
+            return connect(profile=arguments.profile, expected_account=account, threads=8)
+
+        for one in observe(root, wanted, resource_types(), call, pool=pool, clock=now):
+            counts[one.said] = counts.get(one.said, 0) + 1
+            more = f": {', '.join(one.fields) or one.why}" if one.fields or one.why else ""
+            print(f"{one.said:9}  {one.sampled.resource_type}  {one.sampled.resource}  as of {one.sampled.at}{more}")
+    print(", ".join(f"{n} {what.replace('_', ' ')}" for what, n in sorted(counts.items())), file=sys.stderr)
+    return 4 if counts.get("not_read") else 1 if counts.get("different") or counts.get("gone") else 0

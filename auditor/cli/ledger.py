@@ -1,0 +1,264 @@
+"""``auditor ledger``: check a log, show what was signed, prove an entry, keep copies outside, change the key."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from auditor.cli.connect import tenant_of
+from auditor.domain.errors import ConfigurationError, LedgerError
+
+if TYPE_CHECKING:
+    from auditor.bootstrap import Installation
+    from auditor.pipeline.recheck import Sound
+    from auditor.proof.note import VerifierKey
+    from auditor.store.ledger import PostgresCopy
+
+EPILOG = """examples:
+  auditor ledger verify --tenant acme
+  auditor ledger verify --tenant acme --key 'auditor.example/8f…+5e2b6297+Ac3P…'
+  auditor ledger verify --tiles /mnt/copy/acme --key acme.vkey
+  auditor ledger checkpoint --tenant acme               the latest signed head, as text
+  auditor ledger checkpoint --tenant acme --now         append what waits and sign it first
+  auditor ledger proof 4711 --tenant acme               an entry by its index, event or subject
+  auditor ledger key --tenant acme                      the public key, for --key
+  auditor ledger export /mnt/copy/acme --tenant acme    the log as tiles (C2SP tlog-tiles)
+  auditor ledger anchor --tenant acme --to heads/acme.checkpoint
+  auditor ledger anchor --tenant acme --to s3://locked-bucket/heads
+  auditor ledger rotate                                 a new key signs beside the old one
+  auditor ledger rotate --retire                        then alone
+
+--key names the public key that must have signed, as text or file; without it the key file of this installation is taken.
+Whoever holds the key can rewrite what nobody else has seen: keep heads where this installation cannot write over them.
+"""
+_RAW: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": EPILOG}
+
+
+def add(commands: Any) -> None:
+    """``ledger verify|checkpoint|proof|key|export|anchor|rotate``."""
+    ledger = commands.add_parser("ledger", help="what proves that nothing was changed afterwards", **_RAW)
+    verbs = ledger.add_subparsers(metavar="VERB", required=True)
+    told: dict[str, tuple[Any, str]] = {
+        "verify": (run_verify, "hash every entry again and hold it against what was signed"),
+        "checkpoint": (run_checkpoint, "print the latest signed head"),
+        "proof": (run_proof, "print that an entry lies under the latest signed head"),
+        "key": (run_key, "print the public keys that sign, the newest last"),
+        "export": (run_export, "write the log as tiles into a folder"),
+        "anchor": (run_anchor, "keep a copy of the latest signed head outside"),
+    }
+    made = {}
+    for name, (function, help_) in told.items():
+        made[name] = verbs.add_parser(name, help=help_, **_RAW)
+        made[name].add_argument("--tenant", default="default", metavar="SLUG", help="organisation (default: default)")
+        made[name].set_defaults(run=function)
+    made["verify"].add_argument("--tiles", type=Path, metavar="DIR", help="a folder of tiles instead of the database")
+    made["verify"].add_argument("--key", action="append", default=[], help="a public key that signed; repeatable")
+    made["checkpoint"].add_argument("--now", action="store_true", help="append what waits and sign it first")
+    made["proof"].add_argument("entry", metavar="ENTRY_OR_EVENT", help="an index, the id of an event, or a subject")
+    made["export"].add_argument("folder", type=Path, metavar="DIR")
+    made["anchor"].add_argument("--to", required=True, metavar="FILE|s3://…", help="where the copy goes")
+    rotate = verbs.add_parser("rotate", help="let a new key follow the one that signs", **_RAW)
+    rotate.add_argument("--retire", action="store_true", help="end the rotation: the old key signs no more")
+    rotate.set_defaults(run=run_rotate)
+
+
+@contextmanager
+def _open() -> Iterator[Installation]:
+    from auditor.bootstrap import Installation  # noqa: PLC0415  (the command pays for what it uses)
+    from auditor.settings import configured  # noqa: PLC0415
+
+    with Installation.open(configured()) as here:
+        yield here
+
+
+@contextmanager
+def _copy(here: Installation, slug: str) -> Iterator[tuple[UUID, PostgresCopy]]:
+    from auditor.store.ledger import PostgresCopy  # noqa: PLC0415  (likewise)
+
+    tenant = tenant_of(here, slug)
+    with PostgresCopy.reading(here.app, tenant) as copy:
+        yield tenant, copy
+
+
+def run_verify(arguments: argparse.Namespace) -> int:
+    """Go through a log; 0 if nothing is wrong."""
+    from auditor.pipeline.recheck import recheck  # noqa: PLC0415  (likewise)
+    from auditor.trust.signing import open_head  # noqa: PLC0415
+
+    given = [_key(one) for one in arguments.key]
+    if arguments.tiles is not None:
+        from auditor.store.tiles_folder import TilesFolder  # noqa: PLC0415
+
+        if not given:
+            raise ConfigurationError("a folder is checked against a key", advice="Give it: --key, as text or file")
+        _tell(recheck(TilesFolder(arguments.tiles), partial(open_head, keys=given)))
+        return 0
+    with _open() as here, _copy(here, arguments.tenant) as (_, copy):
+        log = copy.log()
+        keys = given or ([] if log is None else _known(here, log.origin))
+        _tell(recheck(copy, partial(open_head, keys=keys)))
+    return 0
+
+
+def run_checkpoint(arguments: argparse.Namespace) -> int:
+    """Print the latest signed head."""
+    with _open() as here:
+        if arguments.now:
+            with here.notary() as notary, redirect_stdout(sys.stderr):  # what is wrong with other logs is no head
+                notary.round()
+        with _copy(here, arguments.tenant) as (_, copy):
+            sys.stdout.write(_head(copy).note)
+    return 0
+
+
+def run_proof(arguments: argparse.Namespace) -> int:
+    """Print a C2SP tlog-proof; the entry itself is its extra line."""
+    from auditor.domain.ledger import nodes  # noqa: PLC0415  (likewise)
+    from auditor.proof.merkle import inclusion_proof  # noqa: PLC0415
+    from auditor.proof.note import InclusionProof  # noqa: PLC0415
+
+    with _open() as here, _copy(here, arguments.tenant) as (_, copy):
+        head, found = _head(copy), copy.find(arguments.entry)
+        if found is None:
+            raise LedgerError(
+                f"the ledger has no entry {arguments.entry}",
+                advice="Give an index, an event or a subject; what was just noted is appended within seconds",
+            )
+        if found.index >= head.size:
+            raise LedgerError(f"entry {found.index} is not signed yet", advice="Try again in a few seconds")
+        tree = nodes(head.size, lambda level, number: copy.tile(level, number) or b"", copy.leaves)
+        path = inclusion_proof(found.index, head.size, tree)
+        sys.stdout.write(str(InclusionProof(found.index, tuple(path), head.note, found.entry)))
+    return 0
+
+
+def run_key(arguments: argparse.Namespace) -> int:
+    """Print verifier keys, one a line."""
+    with _open() as here, _copy(here, arguments.tenant) as (tenant, copy):
+        log = copy.log()
+        for key in _known(here, here.origin(tenant) if log is None else log.origin):
+            print(key)
+    return 0
+
+
+def run_export(arguments: argparse.Namespace) -> int:
+    """Write tiles."""
+    from auditor.store.tiles_folder import write  # noqa: PLC0415  (likewise)
+
+    with _open() as here, _copy(here, arguments.tenant) as (_, copy):
+        head = write(copy, arguments.folder)
+    print(f"{head.size} entries in {arguments.folder}")
+    return 0
+
+
+def run_anchor(arguments: argparse.Namespace) -> int:
+    """Put the latest head somewhere else, and remember that."""
+    with _open() as here:
+        with _copy(here, arguments.tenant) as (tenant, copy):
+            head = _head(copy)
+        if arguments.to.startswith("s3://"):
+            _to_bucket(here, arguments.to, f"{tenant}/{head.size:020d}.checkpoint", head.note.encode())
+        else:
+            path = Path(arguments.to)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(head.note, encoding="utf-8")
+        if here.urls.ledger:
+            with here.ledger() as ledger, ledger.open(tenant) as book:
+                book.mark_anchored(head.size, at=here.clock())
+    print(f"the head of size {head.size} lies at {arguments.to}")
+    return 0
+
+
+def run_rotate(arguments: argparse.Namespace) -> int:
+    """Begin a rotation, or end it once every log was signed by both keys."""
+    from auditor.trust.signing import LogKeys, fingerprint, retire, rotate  # noqa: PLC0415  (likewise)
+
+    with _open() as here:
+        path = here.settings.ledger_key
+        if not arguments.retire:
+            key = rotate(path)
+            print(f"a new key follows (SHA-256 {fingerprint(key.public)}); both sign from the next head on")
+            print("Tell whoever checks: auditor ledger key. When they have it: auditor ledger rotate --retire")
+            return 0
+        _refuse_early(here, LogKeys(path))
+        print(f"one key signs (SHA-256 {fingerprint(retire(path).public)})")
+    return 0
+
+
+def _refuse_early(here: Installation, keys: Any) -> None:
+    """A key may go once each log has a head that the key after it signed too."""
+    from auditor.proof.note import parse_note  # noqa: PLC0415  (likewise)
+    from auditor.store.ledger import PostgresCopy  # noqa: PLC0415
+
+    newest = keys.keys()[-1]
+    with here.ledger() as ledger:
+        for tenant in ledger.tenants():
+            with PostgresCopy.reading(here.app, tenant) as copy:
+                log, head = copy.log(), copy.last_head()
+            if log is None or head is None:
+                continue
+            key = newest.verifier(log.origin)
+            if not any(one.key_hash == key.hash for one in parse_note(head.note).signatures):
+                raise LedgerError(
+                    f"the log {log.origin} has no head yet that the new key signed",
+                    advice="Let auditor checkpoint do a round first",
+                )
+
+
+def _to_bucket(here: Installation, url: str, name: str, note: bytes) -> None:
+    from auditor.store.objects.s3 import S3Blobs  # noqa: PLC0415  (likewise)
+
+    settings = here.settings
+    bucket = S3Blobs(url, mode=settings.object_lock, endpoint_url=settings.objects_endpoint_url)
+    until = here.clock() + settings.retention if bucket.locks else None
+    if not bucket.put_once(name, note, until) and bucket.get(name) != note:
+        raise LedgerError(
+            f"another head lies at {url.rstrip('/')}/{name}",
+            advice="Two heads of one size: compare them, and run auditor ledger verify",
+        )
+
+
+def _head(copy: PostgresCopy) -> Any:
+    head = copy.last_head()
+    if head is None:
+        raise LedgerError("nothing is signed yet", advice="Run auditor checkpoint, or auditor ledger checkpoint --now")
+    return head
+
+
+def _known(here: Installation, origin: str) -> list[VerifierKey]:
+    from auditor.trust.signing import LogKeys  # noqa: PLC0415  (likewise)
+
+    path = here.settings.ledger_key
+    if not path.is_file():
+        raise ConfigurationError(
+            f"the key that signs is not here ({path})",
+            advice="Give the public key with --key, or run this where auditor checkpoint runs",
+        )
+    return LogKeys(path).known(origin)
+
+
+def _key(given: str) -> VerifierKey:
+    from auditor.proof.note import NoteError, VerifierKey  # noqa: PLC0415  (likewise)
+
+    try:
+        path = Path(given)
+        return VerifierKey.parse(path.read_text("utf-8") if "\n" not in given and path.is_file() else given)
+    except NoteError as error:
+        raise ConfigurationError(f"--key: {error}", advice="Print it with: auditor ledger key") from error
+
+
+def _tell(sound: Sound) -> None:
+    if not sound.size:
+        print("the ledger is empty")
+        return
+    print(f"{sound.origin}: {sound.size} entries, {sound.heads} signed heads; nothing is wrong")
+    if sound.signed_at is not None:
+        print(
+            f"signed up to {sound.signed_size}, last at {sound.signed_at:%Y-%m-%d %H:%M} UTC; root {sound.root.hex()}"
+        )

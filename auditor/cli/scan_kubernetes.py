@@ -1,0 +1,109 @@
+"""``auditor scan kubernetes`` and ``auditor permissions kubernetes``: one pass over a cluster, and the role it needs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from auditor.domain.control import SEVERITIES
+from auditor.domain.scope import Scope
+from auditor.domain.source import GLOBAL
+
+if TYPE_CHECKING:
+    from auditor.domain.control import Library
+    from auditor.pipeline.plan import Selection
+
+EXAMPLES = """examples:
+  auditor scan kubernetes
+  auditor scan kubernetes --kubeconfig ./production.yaml --context production
+  auditor scan kubernetes --namespace payments --namespace web --fail-on high
+  auditor scan kubernetes --format ndjson --out scan.ndjson
+"""
+
+
+def add(kinds: Any, exit_codes: str) -> None:
+    """``scan kubernetes``."""
+    one = kinds.add_parser(
+        "kubernetes",
+        help="the cluster of a kubeconfig context, or the one this runs in",
+        description="One pass over a cluster by its API, reading only. Without a kubeconfig it is the cluster of this pod.",
+        epilog=f"{exit_codes}\n{EXAMPLES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    one.add_argument("--kubeconfig", type=Path, metavar="FILE", help="default: as kubectl finds it")
+    one.add_argument("--context", metavar="C", help="context of the kubeconfig (default: the current one)")
+    one.add_argument(
+        "--namespace", action="append", default=[], metavar="N", help="only what stands in these (default: all)"
+    )
+    one.add_argument(
+        "--framework", action="append", default=[], metavar="F", help="only checks that serve it: hipaa, soc2"
+    )
+    one.add_argument("--format", choices=("table", "json", "ndjson", "csv"), default="table")
+    one.add_argument("--out", type=Path, metavar="FILE", help="write there instead of standard output")
+    one.add_argument("--fail-on", choices=SEVERITIES, metavar="SEVERITY", help="low, medium, high or critical")
+    one.add_argument("--allow-partial", action="store_true", help="0 instead of 4 when something could not be seen")
+    one.add_argument("--threads", type=int, default=8, metavar="N", help="calls under way at once (default 8)")
+    one.set_defaults(run=run, parser=one)
+
+
+def add_permissions(kinds: Any) -> None:
+    """``permissions kubernetes``."""
+    one = kinds.add_parser(
+        "kubernetes",
+        help="ClusterRole as YAML",
+        epilog="example:\n  auditor permissions kubernetes | kubectl apply -f -\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    one.set_defaults(run=run_permissions)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Scan, write, and say in the exit code what was found."""
+    from auditor.cli.scan import finish, known, progress  # noqa: PLC0415  (it adds our command, so it imports us)
+    from auditor.collectors.kubernetes._connection import connect  # noqa: PLC0415  (the library costs 0.25 s)
+    from auditor.pipeline.scan import scan  # noqa: PLC0415
+
+    library = _library()
+    known(arguments, "framework", set(library.framework))
+    if arguments.threads < 1:
+        arguments.parser.error("--threads takes a number from 1")
+    caller = connect(
+        kubeconfig=arguments.kubeconfig,
+        context=arguments.context,
+        namespaces=tuple(arguments.namespace),
+        threads=arguments.threads,
+    )
+    seen = scan(
+        _selection(library, tuple(arguments.framework)),
+        caller,
+        (GLOBAL,),
+        clock=lambda: datetime.now(UTC),
+        threads=arguments.threads,
+        progress=progress,
+        kind="kubernetes",
+    )
+    return finish(seen, library, arguments)
+
+
+def run_permissions(_: argparse.Namespace) -> int:
+    """Print the least ClusterRole for every check that is shipped."""
+    from auditor.collectors.kubernetes._permissions import cluster_role  # noqa: PLC0415
+
+    sys.stdout.write(cluster_role(_selection(_library(), ()).collected))
+    return 0
+
+
+def _library() -> Library:
+    from controls import shipped  # noqa: PLC0415  (reads every file)
+
+    return shipped().about("kubernetes")
+
+
+def _selection(library: Library, frameworks: tuple[str, ...]) -> Selection:
+    from auditor.collectors.kubernetes import resource_types  # noqa: PLC0415  (reads every declaration)
+    from auditor.pipeline.plan import select  # noqa: PLC0415
+
+    return select(library, resource_types(), Scope(frameworks=frameworks))

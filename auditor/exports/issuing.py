@@ -1,0 +1,147 @@
+"""Issuing a bundle: written in a work folder, sealed, packed, and kept in sealed parts where evidence lies.
+
+A part is small enough to be held, so that neither worker nor web ever holds a bundle. Parts are put once, under addresses that
+follow from the bundle's id and its identity: whoever comes second puts the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+from auditor.domain.bundle import Bundle, Issued, Signed, Written
+from auditor.domain.control import Library
+from auditor.domain.errors import ExportError
+from auditor.exports.archive import write_zip
+from auditor.exports.bundle import BundleSource, BundleWriter
+from auditor.exports.tree import Tree
+from auditor.proof.bag import MANIFEST
+
+PART = 8 << 20
+
+
+class Places(Protocol):
+    """Where bytes lie; see ``store.objects.blobs.Blobs``."""
+
+    def put_once(self, address: str, data: bytes, retain_until: datetime | None) -> bool:
+        """Keep the bytes; False where something lies already."""
+
+    def get(self, address: str) -> bytes | None:
+        """The bytes; none where nothing lies."""
+
+
+class Seal(Protocol):
+    """What seals values of a tenant; see ``trust.encryption.Keyring``."""
+
+    def seal(self, tenant: UUID, kind: str, plain: bytes) -> bytes:
+        """Encrypt."""
+
+    def open(self, tenant: UUID, kind: str, sealed: bytes) -> bytes:
+        """The value as it was sealed."""
+
+
+Reading = Callable[[UUID, Bundle], AbstractContextManager[BundleSource]]
+
+
+@dataclass(frozen=True, slots=True)
+class Issuing:
+    """``pipeline.export.Issuer`` over a folder for work and a place for what is done.
+
+    Args:
+        reading: One snapshot of a tenant's books as a bundle tells them.
+        work: Where trees are written; what lies there after a kill is gone on with.
+        places: Where ZIPs are kept.
+        keyring: What seals them.
+        library: Requirements and controls as pages tell them.
+    """
+
+    reading: Reading
+    work: Path
+    places: Places
+    keyring: Seal
+    library: Library
+
+    def write(self, tenant: UUID, bundle: Bundle, tell: Callable[[str, int], None]) -> Written:
+        """The tree up to its manifest."""
+        tree = Tree(self._folder(bundle))
+        try:
+            with self.reading(tenant, _pinned(tree, bundle)) as source:
+                head, audit = source.ledger().end_size, source.audit()
+                tree.note("head", str(head))
+                tree.commit()
+                identity = BundleWriter(source, tree, self.library, tell).write()
+        finally:
+            tree.close()
+        period = (audit["period"]["from"], audit["period"]["to"])
+        return Written(identity, _sha512(tree.root / MANIFEST), head, period)
+
+    def issue(self, tenant: UUID, bundle: Bundle, written: Written, signed: Signed) -> Issued:
+        """The rest of it, and the ZIP in parts."""
+        folder = self._folder(bundle)
+        tree = Tree(folder)
+        try:
+            with self.reading(tenant, _pinned(tree, bundle)) as source:
+                BundleWriter(source, tree, self.library).seal(signed)
+            packed = folder / "bundle.zip"
+            size = write_zip(tree.root, tree.paths(), packed, folder=name_of(bundle))
+        finally:
+            tree.close()
+        address = f"t/{tenant}/b/{bundle.id}/{written.sha256[:16]}"
+        with packed.open("rb") as file:
+            for number, part in enumerate(iter(lambda: file.read(PART), b"")):
+                sealed = self.keyring.seal(tenant, _kind(bundle.id, number), part)
+                self.places.put_once(f"{address}/{number:06d}", sealed, None)
+        return Issued(address, size)
+
+    def forget(self, bundle: Bundle) -> None:
+        """Remove the work folder."""
+        shutil.rmtree(self._folder(bundle), ignore_errors=True)
+
+    def read(self, tenant: UUID, bundle: Bundle) -> Iterator[bytes]:
+        """A bundle's ZIP, part by part.
+
+        Raises:
+            ExportError: It was not issued, or a part of it is gone.
+        """
+        if bundle.address is None or bundle.bytes is None:
+            raise ExportError(f"bundle {bundle.id} was not issued")
+        for number in range(-(-bundle.bytes // PART)):
+            sealed = self.places.get(f"{bundle.address}/{number:06d}")
+            if sealed is None:
+                raise ExportError(
+                    f"a part of bundle {bundle.id} is gone", advice="Create it again: its identity is the same"
+                )
+            yield self.keyring.open(tenant, _kind(bundle.id, number), sealed)
+
+    def _folder(self, bundle: Bundle) -> Path:
+        return self.work / str(bundle.id)
+
+
+def name_of(bundle: Bundle) -> str:
+    """How its folder and ZIP are called."""
+    asked = bundle.asked
+    named = "-".join(asked.frameworks) or "all"
+    part = "-part" if asked.partial else ""
+    return f"bundle-{named}{part}-{asked.begins:%Y-%m-%d}-{asked.ends:%Y-%m-%d}"
+
+
+def _kind(bundle: UUID, number: int) -> str:
+    return f"bundle {bundle} {number}"
+
+
+def _pinned(tree: Tree, bundle: Bundle) -> Bundle:
+    """The bundle under the head that its tree was begun with: half of it must not tell of another moment."""
+    told = tree.fact("head")
+    return bundle if told is None else replace(bundle, head_size=int(told))
+
+
+def _sha512(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha512").hexdigest()

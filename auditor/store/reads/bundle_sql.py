@@ -1,0 +1,92 @@
+"""The statements behind a bundle. Their order is the files' order: text is compared by bytes, whatever the server's locale."""
+
+from __future__ import annotations
+
+SOURCES = """
+SELECT s.source_id, s.kind, s.account, s.name, s.partition, s.endpoint_url, s.every_seconds, s.created_at, s.disconnected_at,
+    coalesce(d.due_at, s.created_at) AS grid,
+    (SELECT c.rule FROM scope c WHERE c.tenant_id = s.tenant_id AND c.source_id = s.source_id AND c.valid_from < :known_to
+     ORDER BY c.version DESC LIMIT 1) AS rule
+FROM source s LEFT JOIN schedule d ON d.tenant_id = s.tenant_id AND d.source_id = s.source_id
+WHERE s.created_at < :known_to AND (s.disconnected_at IS NULL OR s.disconnected_at > :begins)
+ORDER BY s.source_id
+"""
+SCOPES = """
+SELECT c.source_id, c.version, c.valid_from, c.rule, c.changed_by, c.reason FROM scope c
+WHERE c.valid_from < :known_to AND c.version >= coalesce((
+    SELECT max(b.version) FROM scope b
+    WHERE b.tenant_id = c.tenant_id AND b.source_id = c.source_id AND b.valid_from <= :begins), 0)
+ORDER BY c.source_id, c.version
+"""
+INVENTORY = """
+SELECT r.source_id, e.place, r.type AS resource_type, count(*) AS n FROM evidence_span e
+JOIN resource r ON r.tenant_id = e.tenant_id AND r.resource_id = e.resource_id
+WHERE e.valid_from <= :as_of AND e.valid_to > :as_of
+GROUP BY r.source_id, e.place, r.type ORDER BY r.source_id, e.place COLLATE "C", r.type COLLATE "C"
+"""
+COVERAGE = """
+SELECT source_id, place, resource_type, state, detail, action, listed, denied_details, rota, valid_from, last_at, valid_to
+FROM coverage_span WHERE valid_from < :known_to AND valid_to > :begins
+ORDER BY source_id, place COLLATE "C", resource_type COLLATE "C", valid_from
+"""
+RUNS = """
+SELECT r.run_id, r.source_id, r.slot, r.state, r.finished_at, m.facts, e.idx, s.salt FROM run r
+LEFT JOIN run_manifest m ON m.tenant_id = r.tenant_id AND m.run_id = r.run_id
+LEFT JOIN ledger_entry e ON e.tenant_id = r.tenant_id AND e.event_id = r.run_id AND e.idx < :size
+LEFT JOIN ledger_salt s ON s.tenant_id = r.tenant_id AND s.subject = CAST(r.run_id AS text)
+WHERE (r.slot >= :begins AND r.slot < :known_to AND r.started_at < :known_to) OR e.idx >= :start
+ORDER BY r.source_id, r.slot
+"""
+FINDINGS = """
+SELECT f.finding_id, f.source_id, f.check_id, f.control_id, f.resource_type, f.region, f.place, r.native_id, r.name,
+    s.seq, s.state, s.prev_state, s.cause, s.reason, s.because, s.observed, s.severity, s.evidence_digest, s.document_digest,
+    s.document_version, s.judged_digest, s.published_digest, s.evaluator, s.run_id, s.judged_as_of, s.valid_from, s.valid_to,
+    s.recorded_at, s.opened_event, e.idx, l.salt
+FROM finding f
+JOIN resource r ON r.tenant_id = f.tenant_id AND r.resource_id = f.resource_id
+JOIN finding_span s ON s.tenant_id = f.tenant_id AND s.finding_id = f.finding_id
+JOIN ledger_entry e ON e.tenant_id = s.tenant_id AND e.event_id = s.opened_event AND e.idx < :size
+JOIN ledger_salt l ON l.tenant_id = s.tenant_id AND l.subject = CAST(s.opened_event AS text)
+WHERE (CAST(:checks AS text[]) IS NULL OR f.check_id = ANY (:checks))
+    AND (CAST(:sources AS uuid[]) IS NULL OR f.source_id = ANY (:sources))
+ORDER BY f.source_id, f.place COLLATE "C", r.native_id COLLATE "C", f.check_id COLLATE "C", s.seq
+"""
+DEFINITION = """
+SELECT body FROM definition WHERE check_id = :check AND judged_digest = :judged AND published_digest = :published
+"""
+# One line per resource and content, however often it came back. The salt lies beside the key, and dies with it.
+EVIDENCE = """
+WITH seen AS (
+    SELECT tenant_id, resource_id, evidence_id, min(valid_from) AS valid_from, max(last_at) AS last_at, max(valid_to) AS valid_to,
+        array_agg(ARRAY[valid_from, valid_to] ORDER BY valid_from) AS stood
+    FROM evidence_span WHERE valid_from <= :as_of GROUP BY tenant_id, resource_id, evidence_id
+)
+SELECT v.evidence_id, v.digest, v.address, v.resource_type, v.type_version, r.source_id, r.native_id, r.region, n.valid_from,
+    least(n.last_at, :as_of) AS last_at, n.valid_to, n.stood, s.place, s.operations, s.caller, s.endpoint, coalesce(k.salt, l.salt) AS salt,
+    k.address AS lies_at
+FROM seen n
+JOIN evidence_span s ON s.tenant_id = n.tenant_id AND s.resource_id = n.resource_id AND s.valid_from = n.valid_from
+JOIN evidence v ON v.tenant_id = n.tenant_id AND v.evidence_id = n.evidence_id
+JOIN resource r ON r.tenant_id = n.tenant_id AND r.resource_id = n.resource_id
+LEFT JOIN object_key k ON k.tenant_id = n.tenant_id AND k.digest = v.digest AND k.destroyed_at IS NULL
+LEFT JOIN ledger_salt l ON l.tenant_id = n.tenant_id AND l.subject = CAST(v.evidence_id AS text)
+WHERE coalesce(k.salt, l.salt) IS NOT NULL
+ORDER BY r.source_id, r.type COLLATE "C", r.native_id COLLATE "C", v.digest
+"""
+DOCUMENTS = """
+SELECT digest, evidence_digest, sealed FROM document WHERE digest = ANY (:digests)
+"""
+ENTRIES = "SELECT idx, entry FROM ledger_entry WHERE event_id = ANY (:subjects) AND idx < :size"
+ADDRESSES = """
+SELECT v.evidence_id, coalesce(k.address, v.address) AS address FROM evidence v
+LEFT JOIN object_key k ON k.tenant_id = v.tenant_id AND k.digest = v.digest AND k.destroyed_at IS NULL
+WHERE v.evidence_id = ANY (:subjects)
+"""
+KNOWN = "SELECT event_id FROM ledger_entry WHERE event_id = ANY (:events) AND idx < :size"
+FINDINGS_OF = """
+SELECT count(*) AS spans, count(DISTINCT s.finding_id) AS findings FROM finding_span s
+JOIN finding f ON f.tenant_id = s.tenant_id AND f.finding_id = s.finding_id
+WHERE s.valid_from < :ends AND s.valid_to > :begins AND (CAST(:checks AS text[]) IS NULL OR f.check_id = ANY (:checks))
+    AND (CAST(:sources AS uuid[]) IS NULL OR f.source_id = ANY (:sources))
+"""
+EVIDENCE_OF = "SELECT count(DISTINCT evidence_id) FROM evidence_span WHERE valid_from < :ends AND valid_to > :begins"

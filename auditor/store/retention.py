@@ -1,0 +1,212 @@
+"""What is kept and for how long, as rows: the living objects with what rests on them, legal holds, keys destroyed.
+
+Nothing here deletes a row. A destroyed key leaves its row, so that what was erased, and when, can still be told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+
+from auditor.domain.errors import TenancyError
+from auditor.domain.retention import Hold, Kept
+from auditor.store import schema
+from auditor.store.keys import MOVE_LOCKS
+from auditor.store.scoped import Scoped
+
+# In effect is what an open span of evidence or of a finding rests on; a closed one counts until it closed.
+_KEPT = """
+WITH content AS (SELECT evidence_id, digest FROM evidence),
+seen AS (
+    SELECT evidence_id, bool_or(valid_to = :forever) AS is_open,
+        max(CASE WHEN valid_to = :forever THEN last_at ELSE valid_to END) AS last_at
+    FROM evidence_span GROUP BY evidence_id
+),
+judged AS (
+    SELECT evidence_digest AS digest, bool_or(valid_to = :forever) AS is_open,
+        max(CASE WHEN valid_to = :forever THEN valid_from ELSE valid_to END) AS last_at
+    FROM finding_span WHERE evidence_digest IS NOT NULL GROUP BY evidence_digest
+),
+covered AS (
+    SELECT s.evidence_id, array_agg(DISTINCT h.hold_id) AS holds
+    FROM legal_hold h
+    JOIN resource r ON r.source_id = h.source_id OR r.resource_id = h.resource_id
+    JOIN evidence_span s ON s.resource_id = r.resource_id
+    WHERE h.released_at IS NULL GROUP BY s.evidence_id
+),
+all_of_it AS (
+    SELECT coalesce(array_agg(hold_id), '{}') AS holds FROM legal_hold
+    WHERE released_at IS NULL AND source_id IS NULL AND resource_id IS NULL
+)
+SELECT k.digest, k.address, k.created_at, greatest(seen.last_at, judged.last_at) AS last_in_effect,
+    coalesce(seen.is_open, false) OR coalesce(judged.is_open, false) AS in_effect,
+    coalesce(covered.holds, '{}') || all_of_it.holds AS holds, k.locked_until, k.held
+FROM object_key k CROSS JOIN all_of_it
+LEFT JOIN content ON content.digest = k.digest
+LEFT JOIN seen ON seen.evidence_id = content.evidence_id
+LEFT JOIN judged ON judged.digest = k.digest
+LEFT JOIN covered ON covered.evidence_id = content.evidence_id
+WHERE k.destroyed_at IS NULL AND k.stored_at IS NOT NULL AND (CAST(:digest AS text) IS NULL OR k.digest = :digest)
+ORDER BY k.created_at, k.digest
+"""
+_REMAINS = """
+SELECT address FROM object_key WHERE destroyed_at IS NOT NULL AND deleted_at IS NULL
+    AND NOT held AND (locked_until IS NULL OR locked_until <= :now)
+ORDER BY address
+"""
+# Rows of the first release name addresses that no key knows. Evidence is append-only, so they go on naming them.
+_UNSEALED = """
+SELECT e.digest, e.address, EXISTS (
+    SELECT 1 FROM object_key k WHERE k.digest = e.digest AND (k.stored_at IS NOT NULL OR k.destroyed_at IS NOT NULL)
+) AS keyed FROM evidence e WHERE NOT EXISTS (SELECT 1 FROM object_key k WHERE k.address = e.address)
+ORDER BY e.digest
+"""
+_DESTROY = """
+UPDATE object_key SET wrapped = NULL, salt = NULL, destroyed_at = :now
+WHERE tenant_id = :tenant AND destroyed_at IS NULL AND address = ANY (:addresses)
+RETURNING address
+"""
+_DESTROY_ALL = """
+UPDATE object_key SET wrapped = NULL, salt = NULL, destroyed_at = :now
+WHERE tenant_id = :tenant AND destroyed_at IS NULL
+RETURNING address
+"""
+# What stood on an erased content stands no more: the next run reads the resource anew, instead of taking it for known.
+_END = """
+UPDATE evidence_span s SET valid_to = greatest(CAST(:now AS timestamptz), s.valid_from + interval '1 microsecond')
+FROM evidence e JOIN object_key k ON k.tenant_id = e.tenant_id AND k.digest = e.digest
+WHERE s.tenant_id = :tenant AND e.tenant_id = s.tenant_id AND e.evidence_id = s.evidence_id AND s.valid_to = :forever
+    AND k.address = ANY (:addresses)
+RETURNING s.resource_id
+"""
+# Of equal inputs nothing is built: what was derived and is erased would be neither there nor built again.
+_JOIN_ANEW = """
+UPDATE join_state SET inputs_digest = ''
+WHERE tenant_id = :tenant AND source_id IN (SELECT source_id FROM resource WHERE resource_id = ANY (:resources))
+"""
+_DESTROY_TENANT = """
+UPDATE tenant_key SET wrapped = NULL, destroyed_at = :now WHERE tenant_id = :tenant AND destroyed_at IS NULL
+"""
+_HOLDS = "SELECT * FROM legal_hold WHERE CAST(:all AS boolean) OR released_at IS NULL ORDER BY placed_at, hold_id"
+_RELEASE = """
+UPDATE legal_hold SET released_by = :by, released_at = :now
+WHERE tenant_id = :tenant AND hold_id = :id AND released_at IS NULL
+"""
+_OLD_ACTIONS = "SELECT count(*) FROM user_action WHERE at < :before"
+
+
+class RetentionRows(Scoped):
+    """How long things are kept, and what is done about it."""
+
+    def settle_retention(self) -> None:
+        """One at a time: until this transaction ends, nobody else places a hold or erases anything of this tenant."""
+        self._lock("retention")
+
+    def kept(self, *, digest: str | None = None) -> tuple[Kept, ...]:
+        """Every object that can be read, oldest first, or the one of that digest, with what rests on it."""
+        return tuple(_kept(row) for row in self._run(_KEPT, digest=digest))
+
+    def remains(self, *, now: datetime) -> tuple[str, ...]:
+        """Addresses of erased objects whose bytes are still there although no lock is known to bind them."""
+        return tuple(self._run(_REMAINS, now=now).scalars())
+
+    def unsealed(self) -> tuple[tuple[str, str, bool], ...]:
+        """Contents that were put before there were keys: digest, the address then, and whether it was put or erased under a key since."""
+        return tuple((row.digest, row.address, row.keyed) for row in self._run(_UNSEALED))
+
+    def destroy(self, addresses: Collection[str], *, now: datetime) -> tuple[str, ...]:
+        """Destroy keys and salts, and end the evidence that stood on them; gives the addresses whose key was there."""
+        gone = tuple(self._run(_DESTROY, addresses=list(addresses), now=now).scalars())
+        ended = self._run(_END, addresses=list(gone), now=now).scalars().all()
+        self._run(_JOIN_ANEW, resources=list(ended))
+        return gone
+
+    def destroy_tenant(self, *, now: datetime) -> tuple[str, ...]:
+        """Destroy the tenant's key and with it every object's; gives the addresses that can be read no more."""
+        gone = tuple(self._run(_DESTROY_ALL, now=now).scalars())
+        self._run(_END, addresses=list(gone), now=now)
+        self._run(_DESTROY_TENANT, now=now)
+        return gone
+
+    def mark_deleted(self, addresses: Collection[str], *, now: datetime) -> None:
+        """The bytes at these addresses are gone too."""
+        self._run(
+            "UPDATE object_key SET deleted_at = :now WHERE tenant_id = :tenant AND address = ANY (:addresses)"
+            " AND destroyed_at IS NOT NULL AND deleted_at IS NULL",
+            addresses=list(addresses),
+            now=now,
+        )
+
+    def mark_held(self, addresses: Collection[str], *, held: bool) -> None:
+        """The place where they lie was told to hold them, or to hold them no longer."""
+        self._run(
+            "UPDATE object_key SET held = :held WHERE tenant_id = :tenant AND address = ANY (:addresses)",
+            addresses=list(addresses),
+            held=held,
+        )
+
+    def mark_locked(self, until: Mapping[str, datetime]) -> None:
+        """These objects are locked for longer; a time before the known one changes nothing."""
+        self._run(MOVE_LOCKS, addresses=list(until), times=list(until.values()))
+
+    def place_hold(self, hold: Hold) -> None:
+        """Write a legal hold down; it binds from the moment this transaction commits.
+
+        Raises:
+            TenancyError: It names a source or resource that is not there.
+        """
+        for table, column, wanted in (("source", "source_id", hold.source), ("resource", "resource_id", hold.resource)):
+            if wanted is not None and self._one(f"SELECT 1 FROM {table} WHERE {column} = :id", id=wanted) is None:  # noqa: S608  (names of our own schema)
+                raise TenancyError(f"there is no {table} {wanted} here")
+        row = {
+            "hold_id": hold.id,
+            "source_id": hold.source,
+            "resource_id": hold.resource,
+            "reason": hold.reason,
+            "placed_by": hold.placed_by,
+            "placed_at": hold.placed_at,
+        }
+        self._insert(schema.legal_hold, [row])
+
+    def release_hold(self, hold: UUID, *, by: str, now: datetime) -> None:
+        """End a legal hold. Raises ``TenancyError`` if none of that id stands here."""
+        if self._run(_RELEASE, id=hold, by=by, now=now).rowcount != 1:
+            raise TenancyError(f"no legal hold {hold} stands here", advice="List them: auditor evidence hold list")
+
+    def holds(self, *, all: bool = False) -> tuple[Hold, ...]:  # noqa: A002  (as people say it)
+        """The legal holds that stand, oldest first, or all there ever were."""
+        return tuple(_hold(row) for row in self._run(_HOLDS, all=all))
+
+    def actions_before(self, before: datetime) -> int:
+        """How many recorded acts are older: they are append-only for the application, so this counts and removes nothing."""
+        return int(self._run(_OLD_ACTIONS, before=before).scalar_one())
+
+
+def _kept(row: Row[Any]) -> Kept:
+    return Kept(
+        digest=row.digest,
+        address=row.address,
+        created_at=row.created_at,
+        last_in_effect=row.last_in_effect,
+        in_effect=row.in_effect,
+        holds=tuple(sorted(set(row.holds))),
+        locked_until=row.locked_until,
+        held=row.held,
+    )
+
+
+def _hold(row: Row[Any]) -> Hold:
+    return Hold(
+        id=row.hold_id,
+        reason=row.reason,
+        placed_by=row.placed_by,
+        placed_at=row.placed_at,
+        source=row.source_id,
+        resource=row.resource_id,
+        released_by=row.released_by,
+        released_at=row.released_at,
+    )
