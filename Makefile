@@ -6,7 +6,7 @@ STAMP := $(VENV)/.lock-installed
 LOCK_BEFORE ?= $(shell date -u -d '7 days ago' +%Y-%m-%d)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-all check lock bench clean
+.PHONY: help setup demo up test test-all check docs lock bench clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ lock: $(STAMP) ## resolve requirements.lock anew, nothing younger than a week
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --exclude-newer $(LOCK_BEFORE) --no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock
+
+docs: $(STAMP) ## write docs/coverage.md anew from the definitions
+	@$(BIN)/python -m controls.coverage_page > docs/coverage.md
 
 bench: $(STAMP) ## measure scanning and judging, and write benchmarks/README.md
 	@$(BIN)/python -m benchmarks

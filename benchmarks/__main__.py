@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import figures, judging, scanning
+from benchmarks import bundle, figures, judging, ledger, scanning, starting
 from benchmarks.figures import Row, at_least
 
 README = Path(__file__).with_name("README.md")
@@ -22,11 +22,15 @@ def judged(*, quick: bool) -> Iterable[Row]:
 
 
 PARTS: dict[str, Callable[..., Iterable[Row]]] = {
+    "starting": starting.starts,
     "company": scanning.company_account,
-    "large": scanning.large_account,
+    "whole": scanning.whole_company,
     "latency": scanning.slow_account,
     "empty": scanning.empty_account,
     "judging": judged,
+    "ledger": ledger.appended,
+    "bundle": bundle.bundled,
+    "large": scanning.large_account,
 }
 
 

@@ -1,6 +1,6 @@
 """Scan once and write down every question that was put to the vendor, so that it can be replayed without us.
 
-``python -m benchmarks.recording FILE --threads N REGION...`` with the usual AWS environment.
+``python -m benchmarks.recording FILE --threads N --region R ... --service S ...`` with the usual AWS environment.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class Recorder:
             self.questions.append((kind, operation, dict(params), region))
 
 
-def record(regions: Sequence[str], threads: int) -> list[tuple[str, str, dict[str, Any], str]]:
+def record(regions: Sequence[str], services: Sequence[str], threads: int) -> list[tuple[str, str, dict[str, Any], str]]:
     """The questions of one scan, in the order in which they were put."""
     recorder = Recorder(connect(threads=threads))
-    scope = Scope(regions=tuple(regions))
+    scope = Scope(regions=tuple(regions), services=tuple(services))
     selection = select(shipped(), resource_types(), scope)
     scan(
         selection,
@@ -70,10 +70,11 @@ def main() -> int:
     """Scan and write the file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
-    parser.add_argument("regions", nargs="+")
+    parser.add_argument("--region", action="append", required=True)
+    parser.add_argument("--service", action="append", default=[])
     parser.add_argument("--threads", type=int, required=True)
     options = parser.parse_args()
-    options.file.write_text(json.dumps(record(options.regions, options.threads)), encoding="utf-8")
+    options.file.write_text(json.dumps(record(options.region, options.service, options.threads)), encoding="utf-8")
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +12,13 @@ from uuid import UUID
 from flask import current_app
 
 if TYPE_CHECKING:
+    from auditor.domain.bundle import Asked, Bundle, Estimate
     from auditor.domain.control import Library
     from auditor.domain.ports import Clock
+    from auditor.domain.scope import Scope
+    from auditor.domain.source import Source, SourceKind
     from auditor.store.identity import Person, SignedIn, Tenant
+    from auditor.store.preflights import Preflight
     from auditor.store.reads import Connection
     from auditor.trust.passwords import Passwords
     from auditor.trust.principals import Principal
@@ -91,6 +95,52 @@ class Webhooks(Protocol):
         """Send nothing more to it. Raises ``TenancyError`` if there is none of that id here."""
 
 
+class Preflights(Protocol):
+    """What may be asked of the sources of the principal's tenant."""
+
+    def latest(self, principal: Principal, source: UUID) -> tuple[Source, Preflight | None]:
+        """A source and its last test. Raises ``TenancyError`` if there is none of that id here."""
+
+    def ask(self, principal: Principal, source: UUID) -> None:
+        """Write the wish for a test down; a worker does it."""
+
+
+class Estate(Protocol):
+    """What is audited in the principal's tenant. Every act is recorded with ``by`` and the reason, and told.
+
+    Each raises ``ConfigurationError`` if there is no reason or nothing to change, and ``TenancyError`` if what it names is
+    not there for this tenant.
+    """
+
+    def change_scope(self, principal: Principal, source: UUID, scope: Scope, *, by: str, reason: str) -> None:
+        """Put a scope in force; what is out of it turns to excluded at once."""
+
+    def leave_out(self, principal: Principal, kind: SourceKind, native_id: str, *, by: str, reason: str) -> None:
+        """Decide that an account or cluster stays unconnected."""
+
+    def take_back(self, principal: Principal, kind: SourceKind, native_id: str, *, by: str, reason: str) -> None:
+        """Decide that it does not."""
+
+
+class Bundles(Protocol):
+    """Bundles of the principal's tenant."""
+
+    def list(self, principal: Principal) -> Sequence[Bundle]:
+        """Every one asked for, the newest first, with who took it."""
+
+    def sources(self, principal: Principal) -> Sequence[Source]:
+        """What a part may be narrowed to."""
+
+    def estimate(self, principal: Principal, asked: Asked) -> Estimate:
+        """What such a bundle would hold."""
+
+    def ask(self, principal: Principal, asked: Asked, *, by: str) -> None:
+        """Ask for one; a worker writes it."""
+
+    def take(self, principal: Principal, id: UUID, *, by: str) -> tuple[str, int, Iterator[bytes]]:  # noqa: A002
+        """Its name, its size and its bytes, once it is written down who takes it. Raises ``TenancyError`` if there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class DashboardContext:
     """Everything a page may reach.
@@ -105,6 +155,9 @@ class DashboardContext:
     people: People
     passwords: Passwords
     webhooks: Webhooks
+    preflights: Preflights
+    estate: Estate
+    bundles: Bundles
     evidence: Callable[[UUID, str], Mapping[str, Any]]
     library: Library
     clock: Clock

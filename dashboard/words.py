@@ -24,8 +24,16 @@ STATES = {
     "unknown": "Unknown",
     "not_applicable": "Not applicable",
     "absent": "Resource gone",
+    "excluded": "Excluded",
 }
-GLYPHS = {"pass": "·", "fail": "✕", "unknown": "?", "not_applicable": "–", "absent": "\N{NO-BREAK SPACE}"}
+GLYPHS = {
+    "pass": "·",
+    "fail": "✕",
+    "unknown": "?",
+    "not_applicable": "–",
+    "absent": "\N{NO-BREAK SPACE}",
+    "excluded": "∅",
+}
 STANDINGS = {
     "deviating": "Deviations",
     "undetermined": "Not determined",
@@ -37,6 +45,7 @@ KINDS = {
     "resolved": "Deviations resolved",
     "lost": "No longer seen",
     "seen": "Seen again",
+    "scope": "Left or entered the scope",
     "other": "Other turns",
 }
 CAUSES = {
@@ -45,6 +54,7 @@ CAUSES = {
     "evaluator": "Our software changed",
     "coverage": "How far we could look changed",
     "time": "Time passed",
+    "scope": "The scope changed",
 }
 COVERAGE = {
     "ok": "Complete",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dashboard.pages import (
+    bundles,
     control,
     coverage,
     drift,
@@ -10,8 +11,12 @@ from dashboard.pages import (
     findings,
     framework,
     health,
+    inventory,
+    permissions,
     posture,
     sign_in,
+    source,
+    sources,
     webhooks,
 )
 
@@ -23,6 +28,11 @@ PAGES = (
     finding.page,
     drift.page,
     coverage.page,
+    sources.page,
+    source.page,
+    inventory.page,
+    permissions.page,
+    bundles.page,
     webhooks.page,
     sign_in.page,
     health.page,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 page = Blueprint("findings", __name__)
 LIMIT = 50
 _WORDS: dict[str, tuple[str, ...]] = {
-    "state": VERDICTS,
+    "state": (*VERDICTS, "excluded"),
     "severity": SEVERITIES,
     "tier": ("core", "extended"),
     "strength": ("primary", "supporting"),

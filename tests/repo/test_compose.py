@@ -30,8 +30,10 @@ def test_every_process_of_the_architecture_has_a_service() -> None:
         "migrate",
         "web",
         "tick",
+        "checkpoint",
         "worker-collect",
         "worker-assess",
+        "worker-export",
         "worker-notify",
     }
 
@@ -73,7 +75,8 @@ def test_every_health_check_of_ours_can_run(name: str) -> None:
         ast.parse(arguments[1])
         return
     assert arguments[:2] == ["-m", "auditor.worker.health"]
-    queues = SERVICES[name]["command"][2:] or SERVICES[name]["command"]
+    command = SERVICES[name]["command"]
+    queues = command[2].split(",") if len(command) > 2 else command
     assert arguments[2:] == queues, "it must ask for the process that runs here"
 
 
@@ -102,6 +105,13 @@ def test_the_owner_of_the_schema_is_known_to_migrate_alone() -> None:
     knowing = {name for name, service in SERVICES.items() if "AUDITOR_MIGRATE_DATABASE_URL" in service["environment"]}
     assert knowing == {"migrate"}
     assert set(SERVICES["migrate"]["environment"]) == {"AUDITOR_MIGRATE_DATABASE_URL"}
+
+
+def test_the_key_that_signs_the_ledger_and_its_role_are_known_to_checkpoint_alone() -> None:
+    ledger = {"AUDITOR_LEDGER_DATABASE_URL", "AUDITOR_LEDGER_KEY_FILE"}
+    assert {name for name in OURS if ledger & set(SERVICES[name]["environment"])} == {"checkpoint"}
+    mounting = {name for name, one in SERVICES.items() for volume in one.get("volumes", ()) if "ledger-key" in volume}
+    assert mounting == {"checkpoint"}
 
 
 def test_every_variable_of_ours_is_a_setting() -> None:
