@@ -13,23 +13,24 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+from auditor.collectors import declared
 from auditor.collectors.aws import resource_types
 from auditor.collectors.callers import Callers, switched_on
 from auditor.collectors.pace import BURST, RATE, Bucket, LocalBucket, at_pace
 from auditor.domain.control import Library
-from auditor.domain.errors import CollectionError, ConfigurationError, LedgerError, StaleFenceError
+from auditor.domain.errors import AuditorError, CollectionError, ConfigurationError, LedgerError, StaleFenceError
 from auditor.domain.events import Event
 from auditor.domain.finding import Turn
-from auditor.domain.ports import Claim, Clock, Queue, TenantStore
+from auditor.domain.ports import Caller, Claim, Clock, Queue, TenantStore
 from auditor.domain.preflight import Tried
 from auditor.domain.resource_type import ResourceType
 from auditor.domain.scope import Scope
 from auditor.domain.scope_change import ScopeChange
-from auditor.domain.source import Source, public_id
+from auditor.domain.source import Source, SourceKind, public_id
 from auditor.pipeline.checkpoint import Checkpointer
 from auditor.pipeline.export import answer_signatures, export
 from auditor.pipeline.notify import notify
@@ -62,6 +63,9 @@ if TYPE_CHECKING:
     from auditor.trust.signing import LogKeys
 
 WEBHOOK_SECRET = "webhook secret"  # noqa: S105  (what a sealed value is bound to, not the value)
+CLUSTER_TOKEN = "cluster token"  # noqa: S105  (likewise)
+CLUSTER_PORTS = frozenset({443, 6443, 8443})
+"""Where API servers answer: the operator's own networks may have others."""
 PLANNED_AT_ONCE = 50
 PLANNING_LEASE = 60.0
 UPKEEP_EVERY = timedelta(days=1)
@@ -127,15 +131,24 @@ def call(source: Source, *, threads: int, bucket: Bucket | None = None) -> AwsCa
 
 
 def ask_permissions(
-    caller: AwsCaller,
+    caller: Any,
     library: Library,
     scope: Scope,
     regions: Sequence[str],
     *,
     pool: Executor,
     progress: Callable[[int, int], None] = lambda _done, _of: None,
+    kind: SourceKind = "aws",
 ) -> tuple[Tried, ...]:
-    """Each action that runs of this scope would call, asked once in each place; see ``pipeline.preflight``."""
+    """Each action that runs of this scope would call, asked once in each place; see ``pipeline.preflight``.
+
+    A cluster answers for what it would allow, so nothing is listed there; ``caller`` is one of a source of that ``kind``.
+    """
+    if kind == "kubernetes":
+        from auditor.collectors.kubernetes._preflight import review  # noqa: PLC0415  (the library costs 0.25 s)
+
+        own = (one for one in declared.resource_types() if one.name.startswith("kubernetes."))
+        return review(select(library, own, scope).collected, caller, pool=pool, progress=progress)
     from auditor.collectors.aws._client import switched_off  # noqa: PLC0415  (boto3 costs 134 ms to import)
 
     selection = select(library, resource_types(), scope)
@@ -191,7 +204,7 @@ class Installation:
         from auditor.trust.encryption import AesGcm, Keyring, LocalRoot, root_key  # noqa: PLC0415
         from controls import shipped  # noqa: PLC0415
 
-        asked = shipped().about("aws")  # no page may show a cluster as never looked at before one can be connected
+        asked = shipped()
         # What can be wrong with settings alone is told before anything is opened.
         blobs, (root, roots) = _blobs(settings), _given(settings)
         server = None
@@ -253,6 +266,30 @@ class Installation:
     def duties(self, pool: Executor) -> Work:
         """What workers and the tick do here, over a pool of calls."""
         return Work(self, pool)
+
+    def caller(self, source: Source, *, threads: int, bucket: Bucket | None = None) -> Caller:
+        """A source as we may ask it, of whatever kind; see ``call`` and ``collectors.kubernetes._sources.reach``.
+
+        Raises:
+            CollectionError: It refuses the credentials, is another than the one connected, or may not be dialled.
+        """
+        if source.access is None:
+            return call(source, threads=threads, bucket=bucket)
+        from auditor.collectors.kubernetes._sources import reach  # noqa: PLC0415  (the library costs 0.25 s)
+
+        try:
+            sealed = source.secret_sealed
+            token = None if sealed is None else self.keyring.open(source.tenant, CLUSTER_TOKEN, sealed).decode()
+        except ConfigurationError as error:
+            raise CollectionError(str(error), advice=error.advice()) from error
+        return reach(
+            source.access,
+            account=source.account,
+            token=token,
+            judge=partial(self.egress.judge, ports=CLUSTER_PORTS),
+            threads=threads,
+            bucket=bucket,
+        )
 
     def add_webhook(self, tenant: UUID, url: str, *, by: str) -> str:
         """Keep a webhook for what happens from now on, and give its secret: nobody can read it again.
@@ -343,7 +380,9 @@ class Installation:
         from auditor.store.reads.bundle_opening import reading  # noqa: PLC0415  (SQLAlchemy is not for scans)
         from auditor.store.tenant_store import EVALUATOR  # noqa: PLC0415
 
-        opening = partial(reading, self.app, self.objects, self.library, describer(resource_types()), EVALUATOR)
+        opening = partial(
+            reading, self.app, self.objects, self.library, describer(declared.resource_types()), EVALUATOR
+        )
         return Issuing(opening, self.settings.home / "exports", self.blobs, self.keyring, self.library)
 
     def link(self, finding: UUID) -> str:
@@ -365,8 +404,10 @@ class Work:
             store=installation.store,
             objects=installation.objects,
             library=installation.library,
-            resource_types=resource_types(),
-            connect=Callers(lambda source, manners: call(source, threads=threads, bucket=at_pace(paced, manners))),
+            resource_types=declared.resource_types(),
+            connect=Callers(
+                lambda source, manners: installation.caller(source, threads=threads, bucket=at_pace(paced, manners))
+            ),
             pool=pool,
             clock=installation.clock,
             link=installation.link,
@@ -402,8 +443,8 @@ class Work:
         tried: tuple[Tried, ...] = ()
         error: str | None = None
         try:
-            caller = call(source, threads=self._here.settings.threads)
-            tried = ask_permissions(caller, self._here.library, scope, regions, pool=self._pool)
+            caller = self._here.caller(source, threads=self._here.settings.threads)
+            tried = ask_permissions(caller, self._here.library, scope, regions, pool=self._pool, kind=source.kind)
         except CollectionError as refused:
             error = str(refused)
         with self._here.store.open(claim.tenant) as books:
@@ -428,9 +469,12 @@ class Work:
         at = self._here.clock()
         due = self._here.claims.sources(now=at, limit=PLANNED_AT_ONCE, lease_for=PLANNING_LEASE)
         for one in due:
-            with self._here.store.open(one.tenant) as books:
-                plan(books, one.source, slot=one.slot, now=at)
-                books.begin_upkeep(now=at)
+            try:
+                with self._here.store.open(one.tenant) as books:
+                    plan(books, one.source, slot=one.slot, now=at)
+                    books.begin_upkeep(now=at)
+            except AuditorError:  # a source that cannot be planned keeps no other from its turn
+                logger(__name__).exception("source not planned", tenant=str(one.tenant), source=str(one.source))
         return len(due)
 
     def renew(self, claim: Claim, lease_for: float) -> None:
@@ -507,7 +551,8 @@ class Notary:
 
 def plan(books: TenantStore, source: UUID, *, slot: datetime, now: datetime) -> UUID:
     """Plan a run of a source as its scope, its last costs and its manners ask for."""
-    plain = (kind for kind in resource_types() if isinstance(kind, ResourceType))
+    own = f"{books.source(source).kind}."
+    plain = (kind for kind in declared.resource_types() if isinstance(kind, ResourceType) and kind.name.startswith(own))
     return plan_run(books, source, plain, slot=slot, now=now)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import bundle, figures, judging, ledger, scanning, starting
+from benchmarks import bundle, cluster, figures, judging, ledger, scanning, starting
 from benchmarks.figures import Row, at_least
 
 README = Path(__file__).with_name("README.md")
@@ -30,6 +30,7 @@ PARTS: dict[str, Callable[..., Iterable[Row]]] = {
     "judging": judged,
     "ledger": ledger.appended,
     "bundle": bundle.bundled,
+    "cluster": cluster.scanned,
     "large": scanning.large_account,
 }
 

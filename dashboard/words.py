@@ -13,6 +13,7 @@ from flask import Flask, g, url_for
 from jinja2 import StrictUndefined
 
 from auditor.domain.control import Check
+from auditor.domain.source import CLUSTER
 from auditor.proof.canonical import stamp
 from auditor.trust.access import Permission
 from dashboard.context import here
@@ -95,7 +96,15 @@ def install(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
-        day=day, moment=moment, iso=stamp, number=number, pretty=pretty, ago=ago, lasting=lasting
+        day=day,
+        moment=moment,
+        iso=stamp,
+        number=number,
+        pretty=pretty,
+        ago=ago,
+        lasting=lasting,
+        within=within,
+        account_or_cluster=account_or_cluster,
     )
     app.jinja_env.globals.update(
         STATES=STATES,
@@ -170,6 +179,16 @@ def rows_url(base: Mapping[str, str] | None = None, **fields: Any) -> str:
     """The address of the findings behind a number; a field given as ``None`` is taken out of the base."""
     asked = {**(base or {}), **fields}
     return url_for("findings.index", **{name: value for name, value in asked.items() if value})
+
+
+def within(region: str, resource_type: str) -> str:
+    """Where a resource stands: its region; a cluster has none, so all that is in it stands in the cluster."""
+    return CLUSTER if resource_type.startswith("kubernetes.") else region
+
+
+def account_or_cluster(account: str) -> str:
+    """What a source's id is the id of: accounts are numbers."""
+    return "account" if account.isdigit() else "cluster"
 
 
 def title_of(check: str) -> str:

@@ -15,13 +15,17 @@ from auditor.cli.connect import find_source, tenant_of
 from auditor.domain.errors import ConfigurationError, ExportError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from auditor.bootstrap import Installation
-    from auditor.domain.bundle import Asked, Bundle
+    from auditor.domain.bundle import Asked, Bundle, Issued, Signed, Written
+    from auditor.exports.issuing import Issuing
     from auditor.proof.report import Report
 
 EPILOG = """examples:
   auditor bundle create --framework hipaa --from 2026-01-01 --to 2027-01-01 --out hipaa-2026.zip
   auditor bundle create --framework soc2 --control no-public-buckets --from 2026-10-01 --to 2026-11-01 --out part.zip
+  auditor bundle create --source production --from 2026-10-01 --to 2026-11-01 --out production.zip
   auditor bundle list
   auditor bundle verify hipaa-2026.zip --key 'auditor.example/8f…+5e2b6297+Ac3P…'
   auditor bundle open hipaa-2026.zip
@@ -100,6 +104,11 @@ def _open() -> Installation:
 
 def run_create(arguments: argparse.Namespace) -> int:
     """Ask for a bundle, build it here, and take it."""
+    if arguments.out.is_dir() or not arguments.out.absolute().parent.is_dir():
+        raise ConfigurationError(
+            f"--out: {arguments.out} {'is a folder' if arguments.out.is_dir() else 'lies in a folder that is not there'}",
+            advice="Give the file to write, such as hipaa-2026.zip; nothing was asked for yet",
+        )
     with _open() as here:
         tenant = tenant_of(here, arguments.tenant)
         id_ = uuid4()
@@ -117,6 +126,9 @@ def run_create(arguments: argparse.Namespace) -> int:
         part.replace(arguments.out)
     print(f"{arguments.out}  {bundle.bytes} bytes")
     print(f"identity {bundle.digest}")
+    print(
+        f"check it: auditor bundle verify {arguments.out} --key KEY  (hand over KEY by another way: auditor ledger key)"
+    )
     return 0
 
 
@@ -139,7 +151,9 @@ def _build(here: Installation, tenant: UUID, id_: UUID, wait: float) -> Bundle:
     from auditor.pipeline.export import export  # noqa: PLC0415
 
     claim, until = Claim(tenant, id_, "export", 1), time.monotonic() + wait
-    while not export(claim, books=here.open_tenant, issuer=here.issuing(), clock=here.clock):
+    issuer = _Telling(here.issuing())
+    while not export(claim, books=here.open_tenant, issuer=issuer, clock=here.clock):
+        issuer.said("waiting for the signature of auditor checkpoint")
         if time.monotonic() > until:
             raise ExportError(
                 "nobody signed the bundle yet; it is built, and a worker goes on with it",
@@ -155,6 +169,33 @@ def _build(here: Installation, tenant: UUID, id_: UUID, wait: float) -> Bundle:
     return bundle
 
 
+class _Telling:
+    """An issuer whose steps are also told on stderr, each once: a year takes minutes."""
+
+    def __init__(self, issuer: Issuing) -> None:
+        self._issuer = issuer
+        self._last = ""
+
+    def said(self, step: str, percent: int | None = None) -> None:
+        if step != self._last:
+            self._last = step
+            print(step if percent is None else f"{percent:3} %  {step}", file=sys.stderr, flush=True)
+
+    def write(self, tenant: UUID, bundle: Bundle, tell: Callable[[str, int], None]) -> Written:
+        def both(step: str, percent: int) -> None:
+            self.said(step, percent)
+            tell(step, percent)
+
+        return self._issuer.write(tenant, bundle, both)
+
+    def issue(self, tenant: UUID, bundle: Bundle, written: Written, signed: Signed) -> Issued:
+        self.said("packing", 97)
+        return self._issuer.issue(tenant, bundle, written, signed)
+
+    def forget(self, bundle: Bundle) -> None:
+        self._issuer.forget(bundle)
+
+
 def run_list(arguments: argparse.Namespace) -> int:
     """One line a bundle, one more for each time it was taken."""
     with _open() as here, here.open_tenant(tenant_of(here, arguments.tenant)) as books:
@@ -166,7 +207,7 @@ def run_list(arguments: argparse.Namespace) -> int:
                 f"{'  part' if asked.partial else ''}  {one.digest or one.error or one.step}"
             )
             for taken in one.taken:
-                print(f"    taken {taken.at:%Y-%m-%d %H:%M} by {taken.by}")
+                print(f"    taken {taken.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC by {taken.by}")
     return 0
 
 
@@ -234,7 +275,13 @@ def run_observe(arguments: argparse.Namespace) -> int:
     from auditor.exports.unpacking import unpacked  # noqa: PLC0415
     from auditor.pipeline.observe import observe  # noqa: PLC0415
 
-    wanted = [line.strip() for line in arguments.sample.read_text("utf-8").splitlines()]
+    try:
+        wanted = [line.strip() for line in arguments.sample.read_text("utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"--sample: {error}",
+            advice="Give a text file with one native id a line, as `resource` in data/evidence/index.jsonl",
+        ) from error
     wanted = [line for line in wanted if line and not line.startswith("#")]
     counts: dict[str, int] = {}
     with unpacked(arguments.bundle) as root, ThreadPoolExecutor(8) as pool:

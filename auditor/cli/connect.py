@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from auditor.cli import inventory, preflight, runs
+from auditor.cli import clusters, inventory, preflight, runs
 from auditor.domain.errors import ConfigurationError, TenancyError
 from auditor.domain.scope import Scope
 from auditor.domain.source import Source, public_id
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 EPILOG = """examples:
   auditor user add ana@example.org --tenant acme --role owner
   auditor source add aws --tenant acme --name production --role-arn arn:aws:iam::123456789012:role/auditor --external-id 7f3a
+  auditor source add kubernetes --tenant acme --name shop --kubeconfig /etc/auditor/kubeconfig --context shop
   auditor source test --tenant acme --source production
   auditor run --tenant acme --source production --wait
   auditor webhook add https://hooks.example.org/auditor --tenant acme
@@ -34,9 +35,9 @@ PASSWORD = "AUDITOR_PASSWORD"  # noqa: S105  (the variable's name)
 
 def add(commands: Any) -> None:
     """``source``, ``run``, ``user`` and ``webhook``."""
-    source = commands.add_parser("source", help="connect accounts", **_RAW)
+    source = commands.add_parser("source", help="connect accounts and clusters", **_RAW)
     verbs = source.add_subparsers(metavar="VERB", required=True)
-    connect = verbs.add_parser("add", help="connect an account", **_RAW)
+    connect = verbs.add_parser("add", help="connect an account or a cluster", **_RAW)
     kinds = connect.add_subparsers(metavar="KIND", required=True)
     aws = kinds.add_parser("aws", help="an AWS account, through the usual credential chain or a role", **_RAW)
     _tenant(aws)
@@ -50,9 +51,11 @@ def add(commands: Any) -> None:
     )
     aws.add_argument("--every", type=float, default=HOURS, metavar="HOURS", help="how often (default: 24)")
     aws.set_defaults(run=run_source_add)
-    listing = verbs.add_parser("list", help="connected accounts", **_RAW)
+    clusters.add_kind(kinds)
+    listing = verbs.add_parser("list", help="connected accounts and clusters", **_RAW)
     _tenant(listing)
     listing.set_defaults(run=run_source_list)
+    clusters.add_token(verbs)
     preflight.add(verbs)
     inventory.add(verbs)
     runs.add_pace(verbs)
@@ -86,7 +89,8 @@ def _tenant(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tenant", default="default", metavar="SLUG", help="organisation (default: default)")
 
 
-def _open() -> Installation:
+def opened() -> Installation:
+    """The installation that the settings name, to be used in a ``with`` block."""
     from auditor.bootstrap import Installation  # noqa: PLC0415  (the command pays for what it uses)
     from auditor.settings import configured  # noqa: PLC0415
 
@@ -109,7 +113,7 @@ def run_source_add(arguments: argparse.Namespace) -> int:
 
     if arguments.every <= 0:
         raise ConfigurationError("--every takes a number of hours above zero")
-    with _open() as here:
+    with opened() as here:
         tenant = tenant_of(here, arguments.tenant)
         caller = connect(
             profile=arguments.profile,
@@ -142,10 +146,11 @@ def run_source_add(arguments: argparse.Namespace) -> int:
 
 def run_source_list(arguments: argparse.Namespace) -> int:
     """One line a source."""
-    with _open() as here, here.open_tenant(tenant_of(here, arguments.tenant)) as books:
+    with opened() as here, here.open_tenant(tenant_of(here, arguments.tenant)) as books:
         for source in books.sources():
             real = "" if source.endpoint_url is None else f"  not a real provider ({source.endpoint_url})"
-            print(f"{source.name:24} {source.account}  {len(books.regions(source.id))} regions  {source.id}{real}")
+            regions = "cluster" if source.kind == "kubernetes" else f"{len(books.regions(source.id))} regions"
+            print(f"{source.name:24} {source.account}  {regions}  {source.id}{real}")
     return 0
 
 
@@ -153,7 +158,7 @@ def run_now(arguments: argparse.Namespace) -> int:
     """Write the wish down; the workers do the rest."""
     from auditor.bootstrap import plan  # noqa: PLC0415  (the command pays for what it uses)
 
-    with _open() as here:
+    with opened() as here:
         tenant = tenant_of(here, arguments.tenant)
         with here.open_tenant(tenant) as books:
             source = find_source(books.sources(), arguments.source)
@@ -179,9 +184,14 @@ def _wait(here: Installation, tenant: UUID, run: UUID) -> int:
         time.sleep(0.5)
 
 
+def _names(source: Source) -> set[str]:
+    uid = {source.access.uid} if source.access is not None else set()
+    return {source.name, source.account, str(source.id)} | uid
+
+
 def find_source(sources: tuple[Source, ...], named: str) -> Source:
     """The one source of that name, account or id."""
-    found = [source for source in sources if named in {source.name, source.account, str(source.id)}]
+    found = [source for source in sources if named in _names(source)]
     if len(found) != 1:
         known = ", ".join(source.name for source in sources) or "none yet"
         raise TenancyError(f"{len(found)} sources are called {named}", advice=f"There are: {known}")
@@ -197,7 +207,7 @@ def run_user_add(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(
             "the password needs at least 12 characters", advice=f"Set {PASSWORD}, or type a longer one"
         )
-    with _open() as here:
+    with opened() as here:
         add_user(
             here,
             slug=arguments.tenant,
@@ -223,8 +233,14 @@ def add_user(
 ) -> UUID:
     """Somebody with a role in a tenant, both made if they are new; gives the tenant."""
     at = here.clock()
-    known = here.identities.tenant(slug)
-    tenant = known or here.identities.add_tenant(uuid4(), slug=slug, name=tenant_name or slug, demo=demo, now=at)
+    tenant = here.identities.tenant(slug)
+    if tenant is None:
+        try:
+            tenant = here.identities.add_tenant(uuid4(), slug=slug, name=tenant_name or slug, demo=demo, now=at)
+        except TenancyError:  # somebody made it between the two questions
+            tenant = here.identities.tenant(slug)
+            if tenant is None:
+                raise
     identity = here.identities.add_user(uuid4(), email=email, name=name, password_hash=password_hash, now=at)
     with here.open_tenant(tenant.id) as books:
         books.add_member(identity, role, now=at)
@@ -234,7 +250,7 @@ def add_user(
 
 def run_webhook_add(arguments: argparse.Namespace) -> int:
     """Keep the address and show its secret, this once."""
-    with _open() as here:
+    with opened() as here:
         tenant = tenant_of(here, arguments.tenant)
         secret = here.add_webhook(tenant, arguments.url, by="operator")
     print(f"secret: {secret}")

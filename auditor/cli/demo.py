@@ -1,4 +1,4 @@
-"""``auditor demo``: an emulated account, a tenant, six weeks of daily runs through the real pipeline, and the pages on it.
+"""``auditor demo``: an emulated account and cluster, a tenant, six weeks of daily runs through the real pipeline, and the pages on it.
 
 Everything lies in a folder of its own that is removed at the end, and every process started here ends with this one. The
 days are the story's; the clock that stamps evidence is turned with them and reaches the real time when the story ends.
@@ -18,20 +18,23 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
 from auditor import telemetry
 from auditor.bootstrap import Installation, Work, call_pool, now
+from auditor.cli.clusters import identified
 from auditor.cli.connect import add_user
 from auditor.cli.together import together
 from auditor.domain.errors import ConfigurationError, TenancyError
 from auditor.domain.scope import Scope
-from auditor.domain.source import Source, public_id
+from auditor.domain.source import ClusterAccess, Source, public_id
 from auditor.settings import Settings
-from auditor.simulators import company, company_story
+from auditor.simulators import cluster_company, cluster_story, company, company_story
 from auditor.simulators.aws import ACCOUNT, AwsEmulator
+from auditor.simulators.kubernetes_api import ClusterApi
 from auditor.simulators.receiver import Receiver
 from auditor.store.ids import run_id
 from auditor.trust.passwords import Passwords
@@ -40,6 +43,7 @@ from auditor.worker.tick import Ticker
 SLUG = "meadowbrook"
 OFFICER = "officer@meadowbrook.example"
 DAY = timedelta(days=1)
+SERVICES = (*company.SERVICES, "k8s")
 
 
 class StoryClock:
@@ -80,7 +84,12 @@ def demo(*, port: int | None, days: int | None, exit_when_done: bool) -> int:
     clock.start_at(first)
     chosen = _port(port)
     password = secrets.token_urlsafe(12)
-    with _home() as home, _starting(AwsEmulator()) as started, Receiver(clock=clock) as receiver:
+    with (
+        _home() as home,
+        _starting(AwsEmulator()) as started,
+        ClusterApi(clock=clock) as cluster,
+        Receiver(clock=clock) as receiver,
+    ):
         settings = Settings(
             home=home,
             port=chosen,
@@ -96,7 +105,7 @@ def demo(*, port: int | None, days: int | None, exit_when_done: bool) -> int:
                 "ledger_key_file": None,
             }
         )
-        with Installation.open(settings, clock=clock, services=company.SERVICES) as here, call_pool(settings) as pool:
+        with Installation.open(settings, clock=clock, services=SERVICES) as here, call_pool(settings) as pool:
             tenant = add_user(
                 here,
                 slug=SLUG,
@@ -113,10 +122,10 @@ def demo(*, port: int | None, days: int | None, exit_when_done: bool) -> int:
             def tell(ticker: Ticker) -> None:
                 def story() -> None:
                     try:
-                        _live(here, tenant, started(), clock, ticker, first, length)
+                        _live(here, tenant, _World(started(), cluster), clock, ticker, first, length)
                         took = time.monotonic() - began
                         print(
-                            f"  {length + 1} runs in {took:.0f} s. Webhooks arrived: {len(receiver.messages)}",
+                            f"  {2 * (length + 1)} runs in {took:.0f} s. Webhooks arrived: {len(receiver.messages)}",
                             flush=True,
                         )
                     except BaseException as error:  # noqa: BLE001  (the main thread must hear of it, whatever it was)
@@ -129,7 +138,7 @@ def demo(*, port: int | None, days: int | None, exit_when_done: bool) -> int:
 
             def ready() -> None:
                 print(f"\n  {company.NAME}, a demo (simulated account {ACCOUNT})\n", flush=True)
-                print(f"  looks at  {', '.join(company.SERVICES)}", flush=True)
+                print(f"  looks at  {', '.join(SERVICES)}", flush=True)
                 print(f"  open      {settings.base_url}\n  user      {OFFICER}\n  password  {password}", flush=True)
                 print(f"  webhooks  {receiver.url}  (what a receiver sees)\n", flush=True)
                 print("  Six weeks of history are filling in. Ctrl-C stops everything.", flush=True)
@@ -138,34 +147,66 @@ def demo(*, port: int | None, days: int | None, exit_when_done: bool) -> int:
     return 1 if failed else code
 
 
+@dataclass(frozen=True)
+class _World:
+    """What the company has: an account, and a cluster in it."""
+
+    account: AwsEmulator
+    cluster: ClusterApi
+
+    def turn_to(self, day: int, at: datetime) -> None:
+        """Let happen what happens on a day."""
+        self.account.set_clock(at)
+        for event in company_story.events_on(day):
+            event.act(self.account)
+        for turn in cluster_story.events_on(day):
+            turn.act(self.cluster)
+
+
 def _live(
     here: Installation,
     tenant: UUID,
-    emulator: AwsEmulator,
+    world: _World,
     clock: StoryClock,
     ticker: Ticker,
     first: datetime,
     length: int,
 ) -> None:
-    """The days one by one: the account changes, the schedule comes due, the workers look."""
+    """The days one by one: account and cluster change, the schedule comes due, the workers look."""
+    emulator = world.account
     os.environ.update(emulator.environment())
     print(f"  account   AWS_ENDPOINT_URL={emulator.url}  (emulated; any key pair signs in)", flush=True)
     company.build(emulator, first)
     clock.turn_to(first)
+    cluster_company.build(world.cluster)
+    token = world.cluster.account_token(*cluster_company.AUDITOR)
+    config = world.cluster.kubeconfig(here.settings.home / "kubeconfig", token=token)
+    print(f"  cluster   KUBECONFIG={config}  (emulated)", flush=True)
+    asked = Source(
+        tenant,
+        tenant,
+        "kubernetes",
+        "meadowbrook",
+        "meadowbrook",
+        "",
+        endpoint_url=world.cluster.url,
+        access=ClusterAccess("", url=world.cluster.url, authority=world.cluster.authority),
+    )
+    cluster, _ = identified(here, asked, token)
     source = Source(
         tenant, public_id(tenant, "source", "aws", ACCOUNT), "aws", ACCOUNT, "production", endpoint_url=emulator.url
     )
     for day in range(length + 1):
         at = first + day * DAY
         clock.turn_to(at)
-        emulator.set_clock(clock())
-        for event in company_story.events_on(day):
-            event.act(emulator)
+        world.turn_to(day, clock())
         if day == 0:
             with here.open_tenant(tenant) as books:
                 books.add_source(source, Scope(), regions=company.REGIONS, every=DAY.total_seconds(), now=first)
+                books.add_source(cluster, Scope(), regions=(), every=DAY.total_seconds(), now=first)
         ticker.ring()
-        _finished(here, tenant, run_id(tenant, source.id, at))
+        for one in (source, cluster):
+            _finished(here, tenant, run_id(tenant, one.id, at))
         _progress(day, length)
     clock.let_go()
     emulator.set_clock(None)

@@ -22,7 +22,7 @@ EPILOG = """examples:
   auditor evidence uphold --tenant acme
   auditor evidence shred --tenant acme --digest 3fa9c0... --why "a name in a tag" --yes
   auditor evidence shred --tenant acme --everything --why "contract ended" --yes
-  auditor evidence hold add --tenant acme --source production --reason "matter 2031-07"
+  auditor evidence hold add --tenant acme --source production --why "matter 2031-07"
   auditor evidence hold list --tenant acme
   auditor evidence hold release --tenant acme --hold 0b54...
 
@@ -69,7 +69,7 @@ def add(commands: Any) -> None:
     over = place.add_mutually_exclusive_group()
     over.add_argument("--source", help="name, account or id (default: everything of the tenant)")
     over.add_argument("--resource", type=UUID, metavar="ID", help="one resource, by its id")
-    place.add_argument("--reason", required=True, help="the matter, for the record")
+    place.add_argument("--why", dest="reason", required=True, help="the matter, for the record")
     place.set_defaults(run=run_hold_add)
     release = acts.add_parser("release", help="end a hold", **_RAW)
     _who(release)
@@ -197,7 +197,9 @@ def _over(hold: Hold) -> str:
 def _hand_over(here: Installation, erasure: Erasure, file: Path | None) -> None:
     """Write the certificate where asked, else under home."""
     if erasure.locked:
-        print(f"the bytes of {len(erasure.locked)} are locked; nobody can read them, and purge removes them later")
+        print(
+            f"the bytes of {len(erasure.locked)} are locked or out of reach; nobody can read them, and purge removes them later"
+        )
     path = file or here.settings.home / "certificates" / f"{erasure.digest[:16]}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     told = {"certificate": erasure.certificate, "sha256": erasure.digest}

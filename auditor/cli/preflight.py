@@ -53,7 +53,7 @@ def add(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask, print, and keep the answer for the source's page."""
-    from auditor.bootstrap import Installation, ask_permissions, call  # noqa: PLC0415  (the command pays for what it uses)
+    from auditor.bootstrap import Installation, ask_permissions  # noqa: PLC0415  (the command pays for what it uses)
     from auditor.cli.connect import find_source, tenant_of  # noqa: PLC0415
     from auditor.settings import configured  # noqa: PLC0415
 
@@ -62,12 +62,15 @@ def run(arguments: argparse.Namespace) -> int:
         with here.open_tenant(tenant) as books:
             source = find_source(books.sources(), arguments.source)
             scope, known = books.scope(source.id), books.regions(source.id)
-        caller = call(source, threads=THREADS)
+        caller = here.caller(source, threads=THREADS)
         about = sys.stderr if arguments.format == "json" else sys.stdout
-        print(f"{source.name}: account {caller.account}, asked as {caller.identity}", file=about, flush=True)
+        noun = "cluster" if source.kind == "kubernetes" else "account"
+        print(f"{source.name}: {noun} {caller.account}, asked as {caller.identity}", file=about, flush=True)
         with ThreadPoolExecutor(THREADS) as pool:
             regions = tuple(arguments.region) or known
-            tried = ask_permissions(caller, here.library, scope, regions, pool=pool, progress=_progress)
+            tried = ask_permissions(
+                caller, here.library, scope, regions, pool=pool, progress=_progress, kind=source.kind
+            )
         with here.open_tenant(tenant) as books:
             books.keep_preflight(uuid4(), source.id, tried, by="operator", now=here.clock())
     if arguments.format == "json":

@@ -54,7 +54,7 @@ def add_permissions(kinds: Any) -> None:
     one = kinds.add_parser(
         "kubernetes",
         help="ClusterRole as YAML",
-        epilog="example:\n  auditor permissions kubernetes | kubectl apply -f -\n",
+        epilog="examples:\n  auditor permissions kubernetes | kubectl apply -f -\n  auditor permissions kubernetes > role.yaml\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     one.set_defaults(run=run_permissions)

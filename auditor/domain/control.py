@@ -140,12 +140,22 @@ class Library:
         )
         return Library(self.frameworks, tuple(kept))
 
-    def about(self, provider: str) -> Library:
-        """The same frameworks and controls with the checks on resources of one provider alone (``aws``, ``kubernetes``)."""
+    def about(self, *providers: str) -> Library:
+        """The same frameworks and controls with the checks on resources of these providers alone (``aws``, ``kubernetes``)."""
+        wanted = frozenset(providers)
+        if wanted not in self._about:
+            self._about[wanted] = self._only_about(wanted)
+        return self._about[wanted]
+
+    @cached_property
+    def _about(self) -> dict[frozenset[str], Library]:
+        return {}
+
+    def _only_about(self, providers: frozenset[str]) -> Library:
         kept = (
             replace(
                 control,
-                checks=tuple(check for check in control.checks if check.resource.partition(".")[0] == provider),
+                checks=tuple(check for check in control.checks if check.resource.partition(".")[0] in providers),
             )
             for control in self.controls
         )

@@ -74,8 +74,11 @@ class Book(Protocol):
     def begin(self, origin: str) -> None:
         """Start an empty log under this name."""
 
-    def pending(self, limit: int, *, until: datetime) -> Sequence[Pending]:
-        """What waits, in the order in which it was noted, and says it happened by then."""
+    def pending(self, limit: int, *, until: datetime, since: datetime | None = None) -> Sequence[Pending]:
+        """What waits, in the order in which it was noted, and says it happened by then, and since then if that is given."""
+
+    def latest(self) -> datetime | None:
+        """The latest time that an entry says which no signed head covers."""
 
     def known(self, events: Sequence[UUID]) -> frozenset[UUID]:
         """Which of these events the log has already."""

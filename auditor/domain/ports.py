@@ -184,6 +184,9 @@ class TenantStore(Protocol):
     def scope(self, source: UUID) -> Scope:
         """The scope in force."""
 
+    def hold_scope(self, source: UUID) -> Scope:
+        """The scope in force, which nobody changes until this transaction ends."""
+
     def plan(
         self,
         source: UUID,
@@ -290,7 +293,7 @@ class TenantStore(Protocol):
         """Add what a look took, by operation, to what earlier looks of this unit took."""
 
     def attempts(self, unit: Unit) -> int:
-        """How often the unit was leased."""
+        """How often the unit was begun in the step it is in; a lease that nobody came to is no try."""
 
     def finish(self, unit: Unit, counts: Mapping[str, int], *, now: datetime) -> bool:
         """Close the unit with its counts; the last place wakes ``join``; true when the whole run is over.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from uuid import UUID, uuid5
 
 SourceKind: TypeAlias = Literal["aws", "kubernetes"]
 GLOBAL = "global"
 JOIN = "join"
+CLUSTER = "cluster"
+"""What people read where an account's findings name a region: all of a cluster is one place."""
 UnitState: TypeAlias = Literal["due", "leased", "done", "given_up", "cancelled"]
 
 NAMESPACE = UUID("6f0e3c1e-7b55-5d1b-9a5c-0d7a52a9c4b1")
@@ -21,8 +24,50 @@ def public_id(tenant: UUID | str, *natural: str) -> UUID:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterAccess:
+    """The way into a cluster: a kubeconfig where workers run, the pod that they run in, or an address. No secret is in it.
+
+    ``uid`` is that of the namespace ``kube-system``, asserted each time we connect. ``authority`` is a certificate in PEM,
+    ``expires_at`` the end of the token that belongs to the address, where it tells one.
+    """
+
+    uid: str
+    kubeconfig: str | None = None
+    context: str | None = None
+    in_cluster: bool = False
+    url: str | None = None
+    authority: str | None = None
+    expires_at: datetime | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """What is kept of it: all that is set."""
+        told = {each.name: getattr(self, each.name) for each in fields(self)}
+        told["expires_at"] = None if self.expires_at is None else self.expires_at.isoformat()
+        return {name: value for name, value in told.items() if value}
+
+    @classmethod
+    def of_json(cls, told: Mapping[str, Any]) -> ClusterAccess | None:
+        """As it was kept; none for what is no cluster."""
+        if not told:
+            return None
+        ends = told.get("expires_at")
+        return cls(**{**told, "expires_at": None if ends is None else datetime.fromisoformat(ends)})
+
+    def words(self) -> str:
+        """How we get in, for people."""
+        if self.in_cluster:
+            return "the service account of the pod that asks"
+        if self.url is not None:
+            return f"a token, at {self.url}"
+        return f"context {self.context} of {self.kubeconfig}"
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """A connected AWS account: who we ask as, and where. ``account`` is twelve digits."""
+    """A connected AWS account or cluster: who we ask as, and where.
+
+    ``account`` is twelve digits; of a cluster the uid of its namespace ``kube-system``, or its ARN where it is one of EKS.
+    """
 
     tenant: UUID
     id: UUID
@@ -35,6 +80,12 @@ class Source:
     profile: str | None = None
     endpoint_url: str | None = None
     """Set only where the answers do not come from the provider itself: pages and exports say so."""
+    access: ClusterAccess | None = None
+    secret_sealed: bytes | None = field(default=None, repr=False)
+
+    def place(self, region: str) -> Place:
+        """One of its places."""
+        return Place(self.account, region, self.partition, self.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +104,7 @@ class Manners:
 class Place:
     """A source's region, or ``global`` for what stands over all regions. ``join`` is where derived types are built.
 
-    A cluster has no regions: all of it stands at ``global``, and ``account`` is its name.
+    A cluster has no regions: all of it stands at ``global``, and ``account`` is its name, or the id it is connected under.
     """
 
     account: str

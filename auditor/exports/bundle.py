@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -17,6 +18,7 @@ from auditor import proof
 from auditor.domain.bundle import Signed
 from auditor.domain.control import Library
 from auditor.domain.errors import ExportError
+from auditor.domain.redaction import Redaction, redactions
 from auditor.exports import bundle_texts as texts
 from auditor.exports.bundle_pages import write_pages
 from auditor.exports.bundle_tables import write_tables
@@ -100,7 +102,7 @@ class BundleSource(Protocol):
         """A check's definition as it judged, in one published text; none if it was not kept."""
 
     def evidence(self, wanted: Callable[[str, str], bool]) -> Iterable[Line]:
-        """The lines of ``evidence/index.jsonl``, as far as they are wanted by digest and resource."""
+        """The lines of ``evidence/index.jsonl`` but for ``redactions``, as far as they are wanted by digest and resource."""
 
     def contents(self, digests: Sequence[str]) -> Mapping[str, bytes]:
         """Evidence as stored, by digest."""
@@ -155,7 +157,6 @@ class BundleWriter:
             ("findings", self._findings),
             ("definitions", self._definitions),
             ("evidence", self._evidence),
-            ("contents", self._contents),
             ("documents", self._documents),
             ("ledger", self._ledger),
             ("tables", lambda: write_tables(self.tree)),
@@ -246,19 +247,25 @@ class BundleWriter:
             return self.tree.db.execute(query, (digest, resource)).fetchone() is not None
 
         def told() -> Iterator[Line]:
-            for line in self.source.evidence(wanted):
-                self.tree.want("entry", line["evidence"])
-                self.tree.want("content", line["digest"])
-                yield line
+            lines = iter(self.source.evidence(wanted))
+            while some := list(islice(lines, FEW)):
+                kept = self._contents(list(dict.fromkeys(line["digest"] for line in some)))
+                for line in some:
+                    self.tree.want("entry", line["evidence"])
+                    yield {**line, "redactions": kept[line["digest"]]}
 
         self.tree.put_lines("data/evidence/index.jsonl", told())
 
-    def _contents(self) -> None:
-        for rows in self.tree.wanted("content"):
-            missing = [digest for digest, _ in rows if not self.tree.has(stored_at("evidence", digest))]
-            for digest, stored in self.source.contents(missing).items():
-                self.tree.put(stored_at("evidence", digest), stored)
-            self.tree.commit()
+    def _contents(self, digests: Sequence[str]) -> Mapping[str, Sequence[Line]]:
+        """Write these, unless they are written; gives what was taken out of each, which only its marks can tell."""
+        missing = [digest for digest in digests if not self.tree.has(stored_at("evidence", digest))]
+        found = dict(self.source.contents(missing))
+        for digest, stored in found.items():
+            self.tree.put(stored_at("evidence", digest), stored)
+        for digest in set(digests) - set(missing):
+            with self.tree.open(stored_at("evidence", digest)) as file:
+                found[digest] = file.read()
+        return {digest: [asdict(one) for one in redacted(found[digest])] for digest in digests}
 
     def _documents(self) -> None:
         for rows in self.tree.wanted("document"):
@@ -313,6 +320,13 @@ class BundleWriter:
 def stored_at(folder: str, digest: str) -> str:
     """Where a content lies, by its digest."""
     return f"data/{folder}/{digest[:2]}/{digest}.json"
+
+
+def redacted(stored: bytes) -> tuple[Redaction, ...]:
+    """What was taken out of a piece of evidence, by the marks in it."""
+    if b'"patterns_version"' not in stored:  # most has none, and need not be read
+        return ()
+    return redactions(json.loads(stored)["content"])
 
 
 def earlier_lines(entries: Iterable[Entry], size: int, node: Nodes) -> Iterator[bytes]:

@@ -84,7 +84,11 @@ def _first(
     audit: Mapping[str, Any], named: Sequence[tuple[str, str]], library: Library, counts: Counts
 ) -> Iterator[str]:
     period = audit["period"]
-    yield tag("p", f"{period['from']} to {period['to']}; known until {audit['as_of']}. Written by {audit['product']}.")
+    yield tag(
+        "p",
+        *(_time(period["from"]), " to ", _time(period["to"]), "; known until ", _time(audit["as_of"])),
+        f". Written by {audit['product']}.",
+    )
     if audit.get("partial"):
         yield tag(
             "p",
@@ -219,12 +223,17 @@ def _span(check: str, span: Mapping[str, Any]) -> Sequence[object]:
         rests.append(link(f"../controls/{check}@{span['judged_digest']}.json", "definition"))
     until = "" if span["closed_event"] is None else span["valid_to"]
     return [
-        span["valid_from"],
-        until or "still",
+        _time(span["valid_from"]),
+        _time(until) if until else "still",
         span["state"].replace("_", " "),
-        f"{span['reason']} ({span['cause']})",
+        f"{span['reason']} (cause: {span['cause']})".lstrip(),
         Markup("".join(_joined(rests))),
     ]
+
+
+def _time(stamped: str) -> Markup:
+    """To the second, as people read it; the whole of it stays in the attribute."""
+    return tag("time", f"{stamped[:10]} {stamped[11:19]} UTC", datetime=stamped)
 
 
 def _calendar(tree: Tree, audit: Mapping[str, Any]) -> Iterator[str]:
@@ -240,7 +249,8 @@ def _calendar(tree: Tree, audit: Mapping[str, Any]) -> Iterator[str]:
     )
     yield tag(
         "p",
-        f"{audit['period']['from']} to {audit['period']['to']}, one line per source and day. A slot that was missed stands as missed.",
+        *(_time(audit["period"]["from"]), " to ", _time(audit["period"]["to"])),
+        ", one line per source and day. A slot that was missed stands as missed.",
     )
     yield from table("Runs by day", ("Source", "Day", "Slots"), rows)
     blind = (
@@ -250,8 +260,8 @@ def _calendar(tree: Tree, audit: Mapping[str, Any]) -> Iterator[str]:
             one["resource_type"],
             one["state"],
             one["detail"],
-            one["valid_from"],
-            one["last_at"],
+            _time(one["valid_from"]),
+            _time(one["last_at"]),
         ]
         for one in _lines(tree, "data/coverage.jsonl")
         if one["state"] != "ok"

@@ -6,15 +6,19 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 STYLE = """\
-body{font:16px/1.5 system-ui,sans-serif;color:#1c2530;background:#fff;margin:0 auto;max-width:72rem;padding:1rem 1.5rem 4rem}
-a{color:#0b4f8a}a:focus-visible,summary:focus-visible{outline:3px solid #0b4f8a;outline-offset:2px}
-h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2rem}
-table{border-collapse:collapse;width:100%;margin:1rem 0}th,td{border-bottom:1px solid #c4ccd6;padding:.35rem .5rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
-code{font:0.875em ui-monospace,monospace;overflow-wrap:anywhere}
-.limits{border-left:4px solid #8a5a00;padding:.25rem 1rem;background:#fff8ea;white-space:pre-wrap}
-.skip{position:absolute;left:-999rem}.skip:focus{left:1rem;background:#fff;padding:.5rem}
-@media print{body{max-width:none;padding:0;font-size:10pt}nav,.skip{display:none}details{display:block}a{color:inherit}tr{break-inside:avoid}}
+:root{color-scheme:light dark;--ink:#1c2530;--paper:#fff;--line:#c4ccd6;--link:#0b4f8a;--edge:#8a5a00;--note:#fff8ea}
+@media (prefers-color-scheme:dark){:root{--ink:#e3e8ee;--paper:#14191f;--line:#3d4753;--link:#8cc4ff;--edge:#d9a441;--note:#2a2314}}
+body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:0 auto;max-width:72rem;padding:1rem 1.5rem 4rem;overflow-wrap:anywhere}
+a{color:var(--link)}a:focus-visible,.wide:focus-visible{outline:3px solid var(--link);outline-offset:2px}
+h1{font-size:1.6rem;line-height:1.25}h2{font-size:1.2rem;margin-top:2rem}
+.wide{overflow-x:auto;margin:1rem 0}table{border-collapse:collapse;width:100%}caption{text-align:left;font-weight:600;padding:.25rem .5rem}
+th,td{border-bottom:1px solid var(--line);padding:.35rem .5rem;text-align:left;vertical-align:top;min-width:4.5rem}td:first-child{min-width:9rem}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;min-width:0;overflow-wrap:normal}
+time{white-space:nowrap}code{font:0.875em ui-monospace,monospace}
+.limits{border-left:4px solid var(--edge);padding:.25rem 1rem;background:var(--note);white-space:pre-wrap}
+.skip{position:absolute;left:-999rem}.skip:focus{left:1rem;background:var(--paper);padding:.5rem}
+@media (max-width:40rem){body{padding:.75rem .75rem 3rem}table{min-width:60rem}}
+@media print{:root{--ink:#000;--paper:#fff;--note:#fff;--link:#000}body{max-width:none;padding:0;font-size:10pt}nav,.skip{display:none}.wide{overflow:visible}tr{break-inside:avoid}}
 """
 
 
@@ -44,7 +48,8 @@ def table(
     caption: str, heads: Sequence[str], rows: Iterable[Sequence[object]], numbers: frozenset[int] = frozenset()
 ) -> Iterable[str]:
     """A table row by row; columns in ``numbers`` are set to the right."""
-    yield f"<table>{tag('caption', caption)}<thead><tr>"
+    # A table wider than a phone scrolls by itself, also by keyboard; the page does not.
+    yield f'<div class="wide" role="region" tabindex="0" aria-label="{escape(caption)}"><table>{tag("caption", caption)}<thead><tr>'
     for position, head in enumerate(heads):
         kind = {"class_": "n"} if position in numbers else {}
         yield tag("th", head, scope="col", **kind)
@@ -52,7 +57,7 @@ def table(
     for row in rows:
         cells = (tag("td", one, **({"class_": "n"} if position in numbers else {})) for position, one in enumerate(row))
         yield f"<tr>{''.join(cells)}</tr>\n"
-    yield "</tbody></table>\n"
+    yield "</tbody></table></div>\n"
 
 
 def page(title: str, home: str, body: Iterable[str]) -> Iterable[str]:

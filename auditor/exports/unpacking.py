@@ -6,6 +6,7 @@ import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -40,12 +41,21 @@ def _unpack(bundle: Path, folder: Path) -> Path:
             entries = packed.infolist()
             if len(entries) > FILES_LIMIT or sum(one.file_size for one in entries) > UNPACKED_LIMIT:
                 raise ExportError(f"{bundle} holds more than a bundle may")
+            if len({one.filename for one in entries}) != len(
+                entries
+            ):  # which of the two is read depends on who unpacks
+                raise ExportError(f"{bundle} holds a file twice")
             for entry in entries:
                 _refuse(bundle, entry)
                 packed.extract(entry, folder)
-    except zipfile.BadZipFile as error:
+    except FileNotFoundError as error:
         raise ExportError(
-            f"{bundle} is no ZIP", advice="Give a bundle's ZIP, or the folder it was unpacked to"
+            f"there is no {bundle}", advice="Give a bundle's ZIP, or the folder it was unpacked to"
+        ) from error
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ExportError(
+            f"{bundle} is no ZIP, or only a piece of one: {error}",
+            advice="Get it again, or give the folder it was unpacked to",
         ) from error
     roots = [path.parent for path in (folder / MANIFEST, *folder.glob(f"*/{MANIFEST}")) if path.is_file()]
     if len(roots) != 1:
@@ -61,6 +71,6 @@ def _refuse(bundle: Path, entry: zipfile.ZipInfo) -> None:
         path.is_absolute()
         or ".." in path.parts
         or "\\" in entry.filename
-        or (mode and not stat.S_ISREG(mode) and not entry.is_dir())
+        or (stat.S_IFMT(mode) not in {0, stat.S_IFREG} and not entry.is_dir())  # 0: packed without a kind
     ):
         raise ExportError(f"{bundle} holds {entry.filename!r}, which is no plain file below it")

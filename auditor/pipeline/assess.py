@@ -18,7 +18,7 @@ from auditor.domain.document import as_json
 from auditor.domain.evidence import Evidence, Standing
 from auditor.domain.excuse import by_tag
 from auditor.domain.finding import Current
-from auditor.domain.resource_type import AnyType, DerivedType, ResourceType
+from auditor.domain.resource_type import AnyType, DerivedType, ResourceType, Spread
 from auditor.domain.source import GLOBAL, Place
 from auditor.domain.verdict import Verdict, VerdictWord
 from auditor.pipeline.join import Described, Joiner
@@ -100,6 +100,11 @@ def assess(
         kind = names[row.resource_type]
         counted[kind.name, stands_in(kind, row.region)] += 1
         bench.leave(kind, row)
+    spread = {kind.name for kind in judged if isinstance(kind, DerivedType) and isinstance(kind.over, Spread)}
+    looked = [  # what was made of several listings was listed by none of them
+        replace(look, listed=counted[look.resource_type, look.place]) if look.resource_type in spread else look
+        for look in looked
+    ]
     for kind in judged:
         looks = {look.place: look for look in looked if look.resource_type == kind.name}
         for place in (GLOBAL,) if kind.place == "account" else tuple(p for p in places if p != GLOBAL):

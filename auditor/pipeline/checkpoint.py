@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 from auditor.domain.errors import LedgerError
-from auditor.domain.ledger import Appended, Head, Ledger, Log, Pending, Signer, grown, rotation_event
+from auditor.domain.ledger import Appended, Book, Head, Ledger, Log, Pending, Signer, grown, rotation_event
 from auditor.domain.ports import Clock
-from auditor.proof.entry import EntryError, parse
+from auditor.proof.canonical import stamp
+from auditor.proof.entry import Entry, EntryError, parse
 from auditor.proof.merkle import Frontier, leaf_hash
-from auditor.proof.note import Checkpoint, parse_note
-from auditor.proof.segment import AHEAD
+from auditor.proof.note import Checkpoint, NoteError, parse_note
+from auditor.proof.segment import AHEAD, BEHIND
 from auditor.proof.tiles import WIDTH
 
 AT_ONCE = 2_000
@@ -64,6 +65,8 @@ class Checkpointer:
     clock: Clock
     beaten: dict[UUID, datetime] = field(default_factory=dict)
     """The last hour that was noted here, by tenant: saves asking again; noting twice would be noting once."""
+    complained: dict[UUID, datetime] = field(default_factory=dict)
+    """The last hour in which entries held back were told of, by tenant: rounds come every few seconds."""
 
     def round(self, broken: Callable[[UUID, LedgerError], None]) -> int:
         """Note new keys and each new hour, append all that waits, sign what grew; gives how many were appended.
@@ -78,6 +81,7 @@ class Checkpointer:
             try:
                 while n := integrate(self.ledger, tenant, origin=self.origin(tenant), now=self.clock()):
                     appended += n
+                self._complain(tenant, broken)
             except LedgerError as error:
                 broken(tenant, error)
         for tenant in self.ledger.unsigned():
@@ -86,6 +90,15 @@ class Checkpointer:
             except LedgerError as error:
                 broken(tenant, error)
         return appended
+
+    def _complain(self, tenant: UUID, broken: Callable[[UUID, LedgerError], None]) -> None:
+        hour = self.clock().replace(minute=0, second=0, microsecond=0)
+        if self.complained.get(tenant) == hour:
+            return
+        error = held_back(self.ledger, tenant)
+        if error is not None:
+            self.complained[tenant] = hour
+            broken(tenant, error)
 
     def _beat(self, tenant: UUID) -> None:
         now = self.clock()
@@ -103,27 +116,51 @@ def integrate(ledger: Ledger, tenant: UUID, *, origin: str, now: datetime, limit
     """Append up to ``limit`` of what waits, in the order in which it was noted; gives how many rows were taken off.
 
     An event that the log has already is dropped: it was noted by two who did not see each other. An entry from a clock that
-    runs ahead waits until its time is near, for no head may cover what lies later than itself.
+    runs ahead waits until its time is near, for no head may cover what lies later than itself. One from a clock that is more
+    than an hour behind the log is held back, see ``held_back``: appended, it would have every bundle over it refused.
 
     Raises:
         LedgerError: Something waits that is no entry; nothing of this batch is appended.
     """
     with ledger.open(tenant) as book:
-        waiting = book.pending(limit, until=now + AHEAD)
+        log = book.log()
+        reached = None if log is None else _reached(book, log)
+        waiting = book.pending(limit, until=now + AHEAD, since=None if reached is None else reached - BEHIND)
         if not waiting:
             return 0
-        log = book.log()
         if log is None:
             book.begin(origin)
             log = Log(origin, Frontier())
-        entries = _placed(log, waiting, book.known([one.event for one in waiting if one.event is not None]))
+        known = book.known([one.event for one in waiting if one.event is not None])
+        entries, held = _placed(log, waiting, known, reached)
         if entries:
             edge = book.leaves(log.size // WIDTH * WIDTH)
             frontier, full = grown(log.frontier, edge, [one.leaf for one in entries], book.tile)
             # A crash between these two leaves neither: they commit together with the new left edge.
             book.append(entries, full, frontier)
-        book.settle([one.id for one in waiting])
-    return len(waiting)
+        book.settle([one.id for one in waiting if one.id not in held])
+    return len(waiting) - len(held)
+
+
+def held_back(ledger: Ledger, tenant: UUID) -> LedgerError | None:
+    """What to say of entries that wait because they are too far behind the log; none if there are none."""
+    with ledger.open(tenant) as book:
+        log = book.log()
+        reached = None if log is None else _reached(book, log)
+        if reached is None:
+            return None
+        behind = book.pending(AT_ONCE, until=reached - BEHIND - timedelta(microseconds=1))
+        if not behind:
+            return None
+        first = _parsed(behind[0])
+    some = f"{'at least ' if len(behind) == AT_ONCE else ''}{len(behind)}"
+    return LedgerError(
+        f"{some} entries are held back, first {first.type} by {first.actor} at {stamp(first.at)}: the log had come to "
+        f"{stamp(reached)} before, so the clock of the host that noted it is more than an hour behind, "
+        "or the log was led ahead by another host's clock",
+        advice="Set the clocks of every host that runs a worker, the web server or the checkpoint, by NTP. What is held back "
+        "keeps its wrong time, stays in ledger_pending and is in no bundle; what is noted from then on is appended again",
+    )
 
 
 def sign(ledger: Ledger, tenant: UUID, signer: Signer, *, now: datetime) -> Head | None:
@@ -158,23 +195,45 @@ def sign(ledger: Ledger, tenant: UUID, signer: Signer, *, now: datetime) -> Head
     return Head(log.size, note)
 
 
-def _placed(log: Log, waiting: Sequence[Pending], known: frozenset[UUID]) -> list[Appended]:
-    seen = set(known)
+def _reached(book: Book, log: Log) -> datetime | None:
+    """No entry of the log says a later time than this: what was signed ends near its head, the rest is asked for."""
+    head = book.head(log.signed_size) if log.signed_size else None
+    try:
+        signed_at = None if head is None else Checkpoint.parse(parse_note(head.note).text).at
+    except NoteError:  # going through the log tells of it; what waits does not wait for that
+        signed_at = None
+    said = [one for one in (book.latest(), None if signed_at is None else signed_at + AHEAD) if one is not None]
+    return max(said, default=None)
+
+
+def _placed(
+    log: Log, waiting: Sequence[Pending], known: frozenset[UUID], reached: datetime | None
+) -> tuple[list[Appended], set[int]]:
+    """What is appended, and the ids of what is held back, since others of the same batch are later by too much."""
+    seen, held = set(known), set[int]()
     placed: list[Appended] = []
     for one in waiting:
         if one.event in seen:
             continue
+        at = _parsed(one).at
+        if reached is not None and at < reached - BEHIND:
+            held.add(one.id)
+            continue
+        reached = at if reached is None else max(reached, at)
         if one.event is not None:
             seen.add(one.event)
-        try:
-            parse(one.entry)
-        except EntryError as error:  # it must not become a leaf: it could never be taken out again
-            raise LedgerError(
-                f"what was noted as number {one.id} is no entry: {error}",
-                advice="Nothing is appended to this log until that row is gone: find out who wrote it",
-            ) from error
         placed.append(Appended(log.size + len(placed), leaf_hash(one.entry), one.entry, one.event))
-    return placed
+    return placed, held
+
+
+def _parsed(one: Pending) -> Entry:
+    try:
+        return parse(one.entry)
+    except EntryError as error:  # it must not become a leaf: it could never be taken out again
+        raise LedgerError(
+            f"what was noted as number {one.id} is no entry: {error}",
+            advice="Nothing is appended to this log until that row is gone: find out who wrote it",
+        ) from error
 
 
 def _hold(head: Head, root: bytes) -> None:

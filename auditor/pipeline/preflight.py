@@ -18,6 +18,8 @@ from auditor.domain.resource_type import Read, ResourceType
 from auditor.domain.source import GLOBAL
 
 OPT_IN = frozenset({"OptInRequired", "SubscriptionRequiredException", "NotSignedUp"})
+_WEIGHT: Mapping[Answer, int] = {"not_tried": 0, "allowed": 2, "opt_in_needed": 3, "denied": 3}
+"""Which answer stands for an action that several questions need; whatever broke weighs one."""
 NOTHING_THERE = "nothing there to ask about"
 
 
@@ -52,7 +54,7 @@ def preflight(
 
 
 class _Probe:
-    """Asks each (operation, region) once; what was answered wins over what could not be tried."""
+    """Asks each (operation, region) once. Of one action's answers a denial wins, then a yes, whichever came first."""
 
     def __init__(self, caller: Caller, action: Callable[[str], str]) -> None:
         self._caller = caller
@@ -121,7 +123,7 @@ class _Probe:
         action = self._action(operation)
         with self._lock:
             before = self._found.get((action, region))
-            if before is None or before.answer == "not_tried":
+            if before is None or _WEIGHT.get(before.answer, 1) < _WEIGHT.get(answer, 1):
                 self._found[action, region] = Tried(action, region, answer, by, detail)
 
 

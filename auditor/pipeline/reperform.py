@@ -165,7 +165,8 @@ class _Again:
         looks = [look for look in self._looks(source, at) if look.resource_type in names]
         places = sorted({look.place for look in self._looks(source, at)}, key=lambda one: (one != GLOBAL, one))
         told_of = next(one for one in self._scope["sources"] if one["source"] == source)
-        return Joiner(described, looks, Place(told_of["account"], GLOBAL, told_of.get("partition", "aws")), places, at)
+        whole = Place(told_of["account"], GLOBAL, told_of.get("partition", "aws"), told_of.get("kind", "aws"))
+        return Joiner(described, looks, whole, places, at)
 
     def _standing(self, source: str, at: datetime, names: frozenset[str]) -> Iterator[Line]:
         for line in self._index:

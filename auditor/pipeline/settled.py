@@ -15,7 +15,7 @@ from auditor.domain.control import Check
 from auditor.domain.coverage import Coverage
 from auditor.domain.evidence import Standing
 from auditor.domain.finding import Current
-from auditor.domain.resource_type import AnyType, DerivedType, ResourceType
+from auditor.domain.resource_type import AnyType, DerivedType, ResourceType, Spread
 from auditor.domain.source import GLOBAL
 from auditor.domain.verdict import VERDICTS
 from auditor.proof.canonical import digest
@@ -87,7 +87,8 @@ def unsettled(
 def exclusion(kind: AnyType, native_id: str, excluded: Mapping[tuple[str, str], str]) -> str | None:
     """Why the scope leaves a resource out; what is derived over it goes with it, and a place never goes."""
     over = kind.over if isinstance(kind, DerivedType) else kind
-    return excluded.get((over.name, native_id)) if isinstance(over, ResourceType) else None
+    shown_by = over.shown_by if isinstance(over, Spread) else (over,) if isinstance(over, ResourceType) else ()
+    return next((why for one in shown_by if (why := excluded.get((one.name, native_id))) is not None), None)
 
 
 def stands_in(kind: AnyType, region: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -21,7 +21,7 @@ from auditor.domain.finding import Turn
 from auditor.domain.ports import Caller, Claim, Clock, Objects, Store, TenantStore
 from auditor.domain.resource_type import AnyType, ResourceType
 from auditor.domain.scope import INVENTORY, Scope
-from auditor.domain.source import GLOBAL, JOIN, Manners, Place, Source, Unit, public_id
+from auditor.domain.source import GLOBAL, JOIN, Manners, Source, Unit, public_id
 from auditor.pipeline.assess import Assessment, assess
 from auditor.pipeline.collect import collect
 from auditor.pipeline.plan import Selection, next_day, quiet, rotas, select, this_day
@@ -88,7 +88,8 @@ class Workshop:
     def collect(self, claim: Claim) -> None:
         """Look at the unit's place and keep what was seen, or say that it could not be looked at.
 
-        In quiet hours, or when the day's calls are spent, the unit waits. What was throttled is looked at again later.
+        In quiet hours, or when the day's calls are spent, the unit waits. What was throttled is looked at again later, and
+        all of it where the scope changed meanwhile.
 
         Raises:
             StaleFenceError: Somebody else holds the unit by now, or its run was cancelled; nothing was written.
@@ -105,7 +106,7 @@ class Workshop:
         with self.stops.watching(claim) as stopped:
             watched = Watched(caller, stopped)
             collection = collect(
-                Place(source.account, unit.place, source.partition),
+                source.place(unit.place),
                 begun.kinds,
                 watched,
                 pool=self.pool,
@@ -120,8 +121,11 @@ class Workshop:
         addresses = preserve(collection.evidence, self.objects, claim.tenant, lying)
         now = self.clock()
         with self.store.open(claim.tenant) as books:
-            if not books.scope(unit.source).has_place(unit.place):  # it left the scope while it was looked at
-                collection = replace(collection, evidence=(), coverage=(), held=(), excluded=())
+            if books.hold_scope(unit.source).version != begun.scope.version:
+                # What was left out was told by a rule that holds no more: it is looked at again, under the new one.
+                books.retry(unit, due_at=now, tried=False)
+                books.note_calls(unit, collection.calls)
+                return
             again_at = begun.again_at(collection, watched.later, now)
             books.keep(unit, collection, addresses, now=now, again_at=again_at)
             books.note_calls(unit, collection.calls)
@@ -133,7 +137,8 @@ class Workshop:
         now = self.clock()
         with self.store.open(claim.tenant) as books:
             unit = books.unit(claim)
-            selection = self._selection(books, unit)
+            source = books.source(unit.source)
+            selection = self._selection(books, source)
             tries, manners = books.attempts(unit), books.manners(unit.source)
             scope = books.scope(unit.source)
             all_kinds = tuple(
@@ -151,7 +156,7 @@ class Workshop:
                     return None
                 return _Begun(
                     unit=unit,
-                    source=books.source(unit.source),
+                    source=source,
                     manners=manners,
                     tries=tries,
                     kinds=kinds,
@@ -159,7 +164,9 @@ class Workshop:
                     known=books.known(unit.source, unit.place, [kind.name for kind in kinds]),
                     rotas=rotas(self.library, selection, books.every(unit.source), unit.slot),
                     scope=scope,
-                    asks_regions=unit.place == GLOBAL and tries == 1 and not books.pinned(unit.source),
+                    asks_regions=(
+                        source.kind == "aws" and unit.place == GLOBAL and tries == 1 and not books.pinned(unit.source)
+                    ),
                 )
         self._give_up(unit, "the worker died in each of its tries", all_kinds)
         return None
@@ -174,14 +181,15 @@ class Workshop:
         """
         with self.store.open(claim.tenant) as books:  # on its own, so that a try that breaks is counted
             unit = books.unit(claim)
-            tries, judged = books.attempts(unit), self._judged(self._selection(books, unit), unit)
+            selection = self._selection(books, books.source(unit.source))
+            tries, judged = books.attempts(unit), self._judged(selection, unit)
         if tries > TRIES:
             self._give_up(unit, "what was seen could not be judged", judged)
             return
         with self.store.open(claim.tenant) as books:
             unit = books.unit(claim)
             source = books.source(unit.source)
-            selection = self._selection(books, unit)
+            selection = self._selection(books, source)
             now = self.clock()
             judged = self._judged(selection, unit) if books.scope(unit.source).has_place(unit.place) else ()
             stands = Stands.of(books, unit, selection, judged)
@@ -197,7 +205,7 @@ class Workshop:
                 judged=judged,
                 collected=selection.collected,
                 checks=selection.checks,
-                account=Place(source.account, GLOBAL, source.partition),
+                account=source.place(GLOBAL),
                 places=stands.places,
                 as_of=now,
                 current=stands.current,
@@ -228,8 +236,10 @@ class Workshop:
             if over and run.baseline:
                 books.announce([baseline(source, unit, books.run(unit.run).counts, now)], now=now, run=unit.run)
 
-    def _selection(self, books: TenantStore, unit: Unit) -> Selection:
-        return select(self.library, self.resource_types, books.scope(unit.source), inventory=INVENTORY)
+    def _selection(self, books: TenantStore, source: Source) -> Selection:
+        """What is asked of a source: of the types of its kind alone."""
+        own = (kind for kind in self.resource_types if kind.name.startswith(f"{source.kind}."))
+        return select(self.library, own, books.scope(source.id), inventory=INVENTORY)
 
     @staticmethod
     def _judged(selection: Selection, unit: Unit) -> tuple[AnyType, ...]:

@@ -33,7 +33,7 @@ _RESOURCES = (
 )
 _SPANS = """
 SELECT resource_id, evidence_id, place, operations, valid_from, last_at, listed_digest FROM evidence_span
-WHERE resource_id = ANY (:ids) AND valid_to = :forever
+WHERE resource_id = ANY (:ids) AND valid_to = :forever AND (CAST(:place AS text) IS NULL OR place = :place)
 """
 _CONTENTS = "SELECT evidence_id, digest, type_version, address FROM evidence WHERE evidence_id = ANY (:ids)"
 _ERASED = """
@@ -80,8 +80,7 @@ class EvidenceRows(ExclusionRows, JoinRows, LedgerRows):
         """What stands of each resource of a place, by type and native id: what need not be read or put again."""
         return {
             (span.seen.resource_type, span.seen.native_id): Known(span.seen.digest, span.listed_digest)
-            for span in self._open_spans(source, resource_types)
-            if span.seen.place == place
+            for span in self._open_spans(source, resource_types, place)
         }
 
     def keep(
@@ -132,11 +131,7 @@ class EvidenceRows(ExclusionRows, JoinRows, LedgerRows):
 
     def standing(self, source: UUID, place: str | None, resource_types: Iterable[str]) -> tuple[Standing, ...]:
         """Current evidence without content, by type and native id; ``place=None`` means everywhere."""
-        found = [
-            span.seen
-            for span in self._open_spans(source, resource_types, freshly=True)
-            if place in {None, span.seen.place}
-        ]
+        found = [span.seen for span in self._open_spans(source, resource_types, place, freshly=True)]
         return tuple(sorted(found, key=lambda one: (one.resource_type, one.native_id)))
 
     def contents(self, digests: Iterable[str]) -> dict[str, Mapping[str, Any]]:
@@ -149,10 +144,15 @@ class EvidenceRows(ExclusionRows, JoinRows, LedgerRows):
         found = self._objects.get_many(self._tenant, asked) if asked else {}
         return {digest: json.loads(data)["content"] for digest, data in found.items()}
 
-    def _open_spans(self, source: UUID, types: Iterable[str], *, freshly: bool = False) -> list[_Open]:
-        """The open spans of these types; ``freshly`` takes the last good look at type and place for when it was seen."""
+    def _open_spans(
+        self, source: UUID, types: Iterable[str], place: str | None = None, *, freshly: bool = False
+    ) -> list[_Open]:
+        """The open spans of these types, of one place or of all.
+
+        ``freshly`` takes the last good look at type and place for when each was seen.
+        """
         resources = {row.resource_id: row for row in self._run(_RESOURCES, source=source, types=sorted(set(types)))}
-        spans = self._run(_SPANS, ids=list(resources)).all()
+        spans = self._run(_SPANS, ids=list(resources), place=place).all()
         contents = {row.evidence_id: row for row in self._run(_CONTENTS, ids=[span.evidence_id for span in spans])}
         looks = {}
         if freshly:

@@ -13,7 +13,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from auditor.domain.errors import LedgerError
 from auditor.domain.ledger import Appended, Head, Log, Pending, Tiles
+from auditor.proof.canonical import instant
 from auditor.proof.merkle import Frontier
 from auditor.proof.tiles import WIDTH
 from auditor.store.bundles import PostgresSeals
@@ -26,7 +28,13 @@ _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"
 _LOG = "SELECT origin, size, frontier, signed_size, signed_root FROM ledger_log WHERE tenant_id = :tenant"
 _BEGIN = "INSERT INTO ledger_log (tenant_id, origin, frontier) VALUES (:tenant, :origin, :frontier)"
 _PENDING = """
-SELECT id, entry, event_id FROM ledger_pending WHERE tenant_id = :tenant AND created_at <= :until ORDER BY id LIMIT :limit
+SELECT id, entry, event_id FROM ledger_pending
+WHERE tenant_id = :tenant AND created_at <= :until AND created_at >= coalesce(CAST(:since AS timestamptz), '-infinity')
+ORDER BY id LIMIT :limit
+"""
+_LATEST = """
+SELECT max(rtrim(substring(encode(entry, 'escape') FROM '"at":"([0-9T:.-]+Z)"'), 'Z') COLLATE "C") FROM ledger_entry
+WHERE tenant_id = :tenant AND idx >= (SELECT signed_size FROM ledger_log WHERE tenant_id = :tenant)
 """
 _APPEND = """
 INSERT INTO ledger_entry (tenant_id, idx, leaf_hash, entry, event_id)
@@ -68,10 +76,18 @@ class PostgresBook:
         """Start an empty log."""
         self._run(_BEGIN, tenant=self._tenant, origin=origin, frontier=Frontier().to_bytes())
 
-    def pending(self, limit: int, *, until: datetime) -> list[Pending]:
+    def pending(self, limit: int, *, until: datetime, since: datetime | None = None) -> list[Pending]:
         """What waits, by the id it was noted under."""
-        rows = self._run(_PENDING, tenant=self._tenant, until=until, limit=limit)
+        rows = self._run(_PENDING, tenant=self._tenant, until=until, since=since, limit=limit)
         return [Pending(row.id, bytes(row.entry), row.event_id) for row in rows]
+
+    def latest(self) -> datetime | None:
+        """The latest time that an entry says which no signed head covers. Raises ``LedgerError`` if it is none."""
+        found = self._run(_LATEST, tenant=self._tenant).scalar_one()
+        try:
+            return None if found is None else instant(f"{found}Z")
+        except ValueError as error:
+            raise LedgerError(f"an entry says no time: {error}", advice="Run: auditor ledger verify") from error
 
     def known(self, events: Sequence[UUID]) -> frozenset[UUID]:
         """Which of these events the log has."""

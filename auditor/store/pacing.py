@@ -27,9 +27,11 @@ _RESERVE = """
 UPDATE unit SET calls = calls || jsonb_build_object('', CAST(:expected AS bigint)), started_at = coalesce(started_at, :now)
 WHERE unit_id = :id
 """
+# By way of the runs, which are indexed by source: a year has hundreds of thousands of units.
 _SPENT = """
-SELECT coalesce(sum(n::bigint), 0) FROM unit u, jsonb_each_text(u.calls) AS c (name, n)
-WHERE u.source_id = :source AND u.started_at >= :since AND (name <> '' OR u.state IN ('due', 'leased'))
+SELECT coalesce(sum(n::bigint), 0) FROM run r JOIN unit u ON u.tenant_id = r.tenant_id AND u.run_id = r.run_id,
+    jsonb_each_text(u.calls) AS c (name, n)
+WHERE r.source_id = :source AND (r.finished_at IS NULL OR r.finished_at >= :since) AND u.started_at >= :since AND (name <> '' OR u.state IN ('due', 'leased'))
     AND NOT (name = '' AND u.unit_id = CAST(:besides AS uuid))
 """
 _COSTS = """

@@ -28,7 +28,7 @@ _PLAN = """
 INSERT INTO run (tenant_id, run_id, source_id, slot, scope_version, state, baseline, started_at, units_left)
 SELECT :tenant, :run, s.source_id, :slot, (SELECT max(version) FROM scope c WHERE c.source_id = s.source_id), 'running',
        NOT EXISTS (SELECT FROM run r WHERE r.source_id = s.source_id AND r.state <> 'cancelled'), :now, :units
-FROM source s WHERE s.source_id = :source
+FROM source s WHERE s.source_id = :source AND s.disconnected_at IS NULL
 ON CONFLICT DO NOTHING RETURNING run_id
 """
 # The grid is kept: the next due time is a multiple of the interval after the first, however late anybody came.
@@ -117,7 +117,7 @@ class RunRows(PacingRows, CoverageRows, ManifestRows):
             due_at: When the first unit may begin, if that is later than now.
 
         Raises:
-            TenancyError: There is no such source here.
+            TenancyError: There is no such source here, or it is disconnected.
         """
         slot = slot.astimezone(UTC)
         run = run_id(self._tenant, source, slot)
@@ -178,7 +178,7 @@ class RunRows(PacingRows, CoverageRows, ManifestRows):
 
     def runs(self, source: UUID | None = None, *, limit: int = 20) -> tuple[RunState, ...]:
         """The latest runs, of one source or of all, the newest first."""
-        return tuple(self._state(row) for row in self._run(_RUNS, source=source, limit=limit).all())
+        return self._states(self._run(_RUNS, source=source, limit=limit).all())
 
     def places(self, run: UUID) -> tuple[str, ...]:
         """The places that a run looks at, ``global`` first: what it was planned over, whatever the source has by now."""
@@ -194,27 +194,29 @@ class RunRows(PacingRows, CoverageRows, ManifestRows):
         row = self._one("SELECT * FROM run WHERE run_id = :id", id=id)
         if row is None:
             raise TenancyError(f"no run {id}")
-        return self._state(row)
+        return self._states([row])[0]
 
-    def _state(self, row: Row[Any]) -> RunState:
-        units: dict[str, int] = {}
-        counts: dict[str, int] = {}
-        for unit in self._run("SELECT state, counts FROM unit WHERE run_id = :id", id=row.run_id):
-            units[unit.state] = units.get(unit.state, 0) + 1
-            for name, n in unit.counts.items():
-                counts[name] = counts.get(name, 0) + n
-        return RunState(
-            id=row.run_id,
-            source=row.source_id,
-            slot=row.slot,
-            state=row.state,
-            baseline=row.baseline,
-            started_at=row.started_at,
-            finished_at=row.finished_at,
-            units=units,
-            counts=counts,
-            cancelled_by=row.cancelled_by or "",
-            cancel_reason=row.cancel_reason or "",
+    def _states(self, rows: Sequence[Row[Any]]) -> tuple[RunState, ...]:
+        units: dict[UUID, Counter[str]] = {row.run_id: Counter() for row in rows}
+        counts: dict[UUID, Counter[str]] = {row.run_id: Counter() for row in rows}
+        for unit in self._run("SELECT run_id, state, counts FROM unit WHERE run_id = ANY (:ids)", ids=list(units)):
+            units[unit.run_id][unit.state] += 1
+            counts[unit.run_id].update(unit.counts)
+        return tuple(
+            RunState(
+                id=row.run_id,
+                source=row.source_id,
+                slot=row.slot,
+                state=row.state,
+                baseline=row.baseline,
+                started_at=row.started_at,
+                finished_at=row.finished_at,
+                units=dict(units[row.run_id]),
+                counts=dict(counts[row.run_id]),
+                cancelled_by=row.cancelled_by or "",
+                cancel_reason=row.cancel_reason or "",
+            )
+            for row in rows
         )
 
     def unit(self, claim: Claim) -> Unit:

@@ -41,6 +41,8 @@ source = tenants(
     number("every_seconds"),
     at("created_at"),
     json("manners"),
+    json("access"),
+    sa.Column("secret_sealed", sa.LargeBinary, nullable=True),
     flag("pinned"),
     at("disconnected_at", null=True),
     words("disconnected_by", null=True),

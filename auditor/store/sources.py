@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from auditor.domain.errors import TenancyError
 from auditor.domain.scope import Scope
-from auditor.domain.source import Source
+from auditor.domain.source import ClusterAccess, Source
 from auditor.store import schema
 from auditor.store.noting import LedgerRows
 from auditor.store.reads.scope import ScopeVersion, scopes
@@ -20,7 +21,7 @@ from auditor.store.reads.scope import ScopeVersion, scopes
 # Who was disconnected comes back under its own id, with its history; anybody else of that account is refused.
 _AGAIN = """
 UPDATE source SET name = :name, role_arn = :role_arn, external_id = :external_id, profile = :profile,
-    endpoint_url = :endpoint_url, regions = :regions, every_seconds = :every_seconds, pinned = :pinned,
+    endpoint_url = :endpoint_url, access = CAST(:access AS jsonb), secret_sealed = :secret_sealed, regions = :regions, every_seconds = :every_seconds, pinned = :pinned,
     disconnected_at = NULL, disconnected_by = NULL, disconnect_reason = NULL
 WHERE kind = :kind AND account = :account AND source_id = :source_id AND disconnected_at IS NOT NULL
 RETURNING source_id
@@ -65,6 +66,8 @@ class SourceRows(LedgerRows):
             "external_id": source.external_id,
             "profile": source.profile,
             "endpoint_url": source.endpoint_url,
+            "access": {} if source.access is None else source.access.as_json(),
+            "secret_sealed": source.secret_sealed,
             "regions": list(regions),
             "every_seconds": int(every),
             "created_at": now,
@@ -73,8 +76,9 @@ class SourceRows(LedgerRows):
         added = insert(schema.source).values(row).on_conflict_do_nothing().returning(schema.source.c.source_id)
         if self._connection.execute(added).one_or_none() is not None:
             self._keep_scope(source.id, scope, now=now, by=by, reason="as connected")
-        elif self._one(_AGAIN, **{name: value for name, value in row.items() if f":{name}" in _AGAIN}) is None:
-            raise TenancyError(f"{source.kind} account {source.account} is connected already")
+        elif self._one(_AGAIN, **_again(row)) is None:
+            noun = "cluster" if source.kind == "kubernetes" else "aws account"
+            raise TenancyError(f"{noun} {source.account} is connected already")
         self._run(_DUE, source=source.id, now=now, every=int(every))
 
     def sources(self) -> tuple[Source, ...]:
@@ -105,6 +109,11 @@ class SourceRows(LedgerRows):
         if row is None:
             raise TenancyError(f"no source {source}")
         return Scope.of_rule(row.version, row.rule)
+
+    def hold_scope(self, source: UUID) -> Scope:
+        """The scope in force, which nobody changes until this transaction ends. Ask before the unit: so does a change."""
+        self._lock("scope", str(source), shared=True)
+        return self.scope(source)
 
     def scopes(self, source: UUID) -> tuple[ScopeVersion, ...]:
         """Every version of the scope with who and why, the one in force first."""
@@ -151,9 +160,32 @@ class SourceRows(LedgerRows):
         self.act(by, "source.regions", str(source), told, now=now)
         return True
 
+    def renew_secret(self, source: UUID, access: ClusterAccess, sealed: bytes, *, by: str, now: datetime) -> None:
+        """Ask with another token from now on.
+
+        Raises:
+            TenancyError: There is no cluster of that id here that is asked with a token.
+        """
+        changed = self._run(
+            "UPDATE source SET access = CAST(:access AS jsonb), secret_sealed = :sealed "
+            "WHERE source_id = :id AND kind = 'kubernetes' AND secret_sealed IS NOT NULL",
+            id=source,
+            access=json.dumps(access.as_json()),
+            sealed=sealed,
+        )
+        if not changed.rowcount:
+            raise TenancyError(f"no cluster {source} is asked with a token")
+        ends = None if access.expires_at is None else access.expires_at.isoformat()
+        self.act(by, "source.token", str(source), {"expires_at": ends}, now=now)
+
     def _keep_scope(self, source: UUID, scope: Scope, *, now: datetime, by: str, reason: str) -> None:
         row = {"source_id": source, "version": scope.version, "rule": scope.as_rule(), "valid_from": now}
         self._insert(schema.scope, [{**row, "changed_by": by, "reason": reason}])
+
+
+def _again(row: dict[str, Any]) -> dict[str, Any]:
+    told = {name: value for name, value in row.items() if f":{name}" in _AGAIN}
+    return {**told, "access": json.dumps(row["access"])}
 
 
 def _source(row: Row[Any]) -> Source:
@@ -168,4 +200,6 @@ def _source(row: Row[Any]) -> Source:
         external_id=row.external_id,
         profile=row.profile,
         endpoint_url=row.endpoint_url,
+        access=ClusterAccess.of_json(row.access),
+        secret_sealed=row.secret_sealed,
     )

@@ -124,8 +124,10 @@ class Egress:
         self._allowed = tuple(allow_networks)
         self._resolve = resolve
 
-    def judge(self, url: str, *, within: float = 5.0) -> Target:
+    def judge(self, url: str, *, within: float = 5.0, ports: frozenset[int] = PORTS) -> Target:
         """The address behind a URL, if it may be dialled; ``within`` bounds the resolving, in seconds.
+
+        ``ports`` are those that may be dialled outside the operator's networks.
 
         Raises:
             EgressError: The URL or one of its addresses is refused.
@@ -142,8 +144,9 @@ class Egress:
         if not all(self._is_named(address) for address in addresses):
             if parsed.scheme != "https":
                 raise EgressError("only https may leave", advice="Give the receiver a certificate and an https URL.")
-            if port not in PORTS:
-                raise EgressError(f"port {port} may not be dialled", advice="Receivers answer on port 443 or 8443.")
+            if port not in ports:
+                named = " or ".join(map(str, sorted(ports)))
+                raise EgressError(f"port {port} may not be dialled", advice=f"Use a receiver on port {named}.")
         return Target(parsed, host, port, tuple(map(str, addresses)))
 
     def post(

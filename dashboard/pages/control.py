@@ -46,11 +46,12 @@ def _excused(
     conn: sa.Connection, library: Library, control: Control, as_of: datetime
 ) -> Mapping[str, tuple[tuple[str, int], ...]]:
     """Per check how many resources each tag excuses, the most used tag first; checks that ask no tag are left out."""
-    counted: dict[str, tuple[tuple[str, int], ...]] = {}
-    for check in control.checks:
-        if reads_tags(check.definition.get("applies_when")):
-            asked = findings.FindingFilter(check=check.id, state="not_applicable")
-            _, rows = findings.all_findings(conn, library, asked, as_of)
-            tags = Counter(tag for row in rows if (tag := excusing_tag(row.reason)))
-            counted[check.id] = tuple(sorted(tags.items(), key=lambda each: (-each[1], each[0])))
-    return counted
+    counted: dict[str, Counter[str]] = {
+        check.id: Counter() for check in control.checks if reads_tags(check.definition.get("applies_when"))
+    }
+    if counted:
+        asked = findings.FindingFilter(control=control.id, state="not_applicable")
+        for check, reason, n in findings.reasons(conn, library, asked, as_of):
+            if check in counted and (tag := excusing_tag(reason)):
+                counted[check][tag] += n
+    return {check: tuple(sorted(tags.items(), key=lambda each: (-each[1], each[0]))) for check, tags in counted.items()}

@@ -40,7 +40,9 @@ def index(id_: UUID) -> str:
             check=row.check,
             as_of=as_of,
         )
-    evidence, unread = _evidence(principal.tenant, detail.span.get("evidence_digest"))
+    digest = detail.span.get("evidence_digest")
+    evidence, unread = _evidence(principal.tenant, digest)
+    standing, _ = (evidence, "") if detail.standing == digest else _evidence(principal.tenant, detail.standing)
     return render_template(
         "pages/finding.html",
         row=row,
@@ -52,8 +54,17 @@ def index(id_: UUID) -> str:
         control=context.library.control.get(row.control),
         frameworks=context.library.framework,
         evidence=evidence,
+        members=_members(standing),
         unread=unread,
     )
+
+
+def _members(evidence: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """What a judged thing is made of, where its document says so: the pods of a workload."""
+    content = (evidence or {}).get("content")
+    document = content.get("document") if isinstance(content, dict) else None
+    members = document.get("members") if isinstance(document, dict) else None
+    return tuple(map(str, members)) if isinstance(members, list) else ()
 
 
 def _evidence(tenant: UUID, digest: str | None) -> tuple[Mapping[str, Any] | None, str]:

@@ -6,6 +6,7 @@ The preview stands in the address, so it can be sent to whoever decides; the cha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from auditor.store.reads.sources import SourceCard
 
 page = Blueprint("source", __name__)
+SOON = timedelta(days=14)
+"""A token that ends within this is warned about."""
 NOUNS = ("regions", "services", "tags", "resources")
 
 
@@ -102,12 +105,27 @@ def _typed(given: Mapping[str, str], before: Scope) -> Scope:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _TokenEnd:
+    """The end of a token that is kept here, and whether somebody should see to it."""
+
+    at: datetime
+    over: bool
+    soon: bool
+
+
+def _token_end(source: SourceCard, now: datetime) -> _TokenEnd | None:
+    ends = None if source.access is None else source.access.expires_at
+    return None if ends is None else _TokenEnd(ends, ends <= now, ends - now < SOON)
+
+
 def _page(asked: _Asked, *, refused: str = "") -> str:
     typed = {noun: "\n".join(getattr(asked.scope, noun)) for noun in NOUNS}
     typed |= {f"without_{noun}": "\n".join(getattr(asked.scope.without, noun)) for noun in NOUNS}
     return render_template(
         "pages/source.html",
         source=asked.source,
+        token_ends=_token_end(asked.source, here().clock()),
         versions=asked.versions,
         preview=asked.preview,
         changes=asked.preview is not None and asked.preview.before.as_rule() != asked.scope.as_rule(),
@@ -115,7 +133,7 @@ def _page(asked: _Asked, *, refused: str = "") -> str:
         refused=refused,
         reason=request.form.get("reason", ""),
         typed=typed,
-        nouns=NOUNS,
+        nouns=("resources",) if asked.source.kind == "kubernetes" else NOUNS,
     )
 
 

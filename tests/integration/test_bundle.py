@@ -26,6 +26,7 @@ from auditor.exports.issuing import Issuing
 from auditor.pipeline.observe import observe
 from auditor.pipeline.reperform import reperform
 from auditor.proof.bundle import verify
+from auditor.proof.canonical import canonical
 from auditor.proof.note import VerifierKey
 from auditor.proof.report import REFUSED, VERIFIED
 from auditor.simulators.aws import AwsEmulator
@@ -209,7 +210,24 @@ def flipped(root: Path) -> None:
     path.write_bytes(bytes(stored))
 
 
-@pytest.mark.parametrize("tampering", [omitted, edited, flipped])
+def redefined(root: Path) -> None:
+    path = min((root / "data/controls").glob("s3.bucket.public_access_blocked@*.json"))
+    said = json.loads(path.read_bytes())
+    path.write_bytes(canonical({**said, "check": {**said["check"], "pass_when": "true"}}) + b"\n")
+
+
+def shortened(root: Path) -> None:
+    path = root / "data/audit.json"
+    said = json.loads(path.read_bytes())
+    path.write_bytes(canonical({**said, "period": {**said["period"], "from": "2026-10-03T12:00:00Z"}}) + b"\n")
+    edit_lines(root / "data/findings.jsonl", lambda lines: lines.pop(0))
+
+
+def set_back(root: Path) -> None:
+    edit_lines(root / "data/ledger/entries.jsonl", lambda lines: lines[-1].update(at="2026-10-02T00:00:00Z"))
+
+
+@pytest.mark.parametrize("tampering", [omitted, edited, flipped, redefined, shortened, set_back])
 def test_a_bundle_changed_and_signed_again_with_the_real_key_is_refused(
     world: Spine, whole: Bundle, tmp_path: Path, tampering: Callable[[Path], None]
 ) -> None:

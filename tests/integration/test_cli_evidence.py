@@ -96,7 +96,7 @@ def test_a_purge_before_its_time_keeps_everything_and_says_why(
 
 def test_a_hold_is_placed_listed_obeyed_and_released(slug: str, typed: Callable[..., tuple[int, str, str]]) -> None:
     put(slug)
-    code, out, _ = typed("hold", "add", "--reason", "matter 7", "--by", "ana")
+    code, out, _ = typed("hold", "add", "--why", "matter 7", "--by", "ana")
     hold = out.split()[1]
     assert (code, "over everything" in out) == (0, True)
     assert "by ana: matter 7" in typed("hold", "list")[1]
@@ -143,7 +143,7 @@ def test_a_locked_bucket_and_a_key_service_serve_a_whole_installation(
         body = emulator.client("s3").get_object(Bucket="vault", Key=keys[0])
         assert body["Body"].read()[:1] == SEALED
         assert body["ObjectLockMode"] == "COMPLIANCE"
-        assert "1 objects were locked" in typed("hold", "add", "--reason", "matter 8")[1]
+        assert "1 objects were locked" in typed("hold", "add", "--why", "matter 8")[1]
         held = typed("hold", "list")[1].split()[0]
         assert "1 objects are held no longer" in typed("hold", "release", "--hold", held)[1]
         code, out, _ = typed("shred", "--digest", DIGEST, "--why", "w", "--yes")

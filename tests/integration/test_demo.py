@@ -18,11 +18,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from auditor.simulators.company import SERVICES
+from auditor.cli.demo import SERVICES
+from auditor.simulators import company
 from tests.fixtures.spine import lines
 
 DAYS = "2"
@@ -35,6 +37,7 @@ class Demo:
     user: str
     password: str
     account: str
+    cluster: str
 
     @contextmanager
     def signed_in(self) -> Iterator[httpx.Client]:
@@ -92,7 +95,7 @@ def demo() -> Iterator[Demo]:
         children = children_of(process.pid)
         assert children
         base, user, password = (told(printed, f"{word} +") for word in ("open", "user", "password"))
-        yield Demo(process, base, user, password, told(printed, "AWS_ENDPOINT_URL="))
+        yield Demo(process, base, user, password, told(printed, "AWS_ENDPOINT_URL="), told(printed, "KUBECONFIG="))
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=30) == 0, "Ctrl-C is no failure"
         until = time.monotonic() + 10
@@ -127,7 +130,7 @@ def test_posture_findings_csv_and_a_scan_tell_the_same_numbers(demo: Demo) -> No
     rows = list(csv.DictReader(io.StringIO(exported.partition("\n")[2])))
     kept = {(row["check"], row["resource"]): row["state"] for row in rows}
     regions = [word for region in ("us-east-1", "us-west-2", "eu-central-1") for word in ("--region", region)]
-    services = [word for service in SERVICES for word in ("--service", service)]
+    services = [word for service in company.SERVICES for word in ("--service", service)]
     environment = {
         "AWS_ENDPOINT_URL": demo.account,
         "AWS_ACCESS_KEY_ID": "x",
@@ -152,7 +155,12 @@ def test_posture_findings_csv_and_a_scan_tell_the_same_numbers(demo: Demo) -> No
         text=True,
         check=True,
     )
-    seen = lines(scanned.stdout)
+    seen = lines(scanned.stdout) + of_the_cluster(demo.cluster)
+    cluster = next(row["account"] for row in rows if row["resource_type"].startswith("kubernetes."))
+    kept = {
+        (check, "/Cluster/meadowbrook" if resource == f"/Cluster/{cluster}" else resource): state
+        for (check, resource), state in kept.items()
+    }
     assert kept == {(line["check"], line["resource"]): line["verdict"] for line in seen}
     primary = primary_core("hipaa")
     counted = Counter(line["verdict"] for line in seen if line["check"] in primary)
@@ -161,6 +169,14 @@ def test_posture_findings_csv_and_a_scan_tell_the_same_numbers(demo: Demo) -> No
         shown = re.search(rf'<dt>{word}</dt>\s*<dd[^>]*>\s*<a[^>]*href="[^"]*hipaa[^"]*"[^>]*>\s*([\d,]+)', page)
         assert shown, f"Posture shows no number for {state}"
         assert int(shown[1].replace(",", "")) == counted[state]
+
+
+def of_the_cluster(config: str) -> list[dict[str, Any]]:
+    command = [sys.executable, "-m", "auditor.cli", "scan", "kubernetes", "--kubeconfig", config]
+    scanned = subprocess.run(
+        [*command, "--format", "ndjson", "--allow-partial"], capture_output=True, text=True, check=True
+    )
+    return lines(scanned.stdout)
 
 
 def primary_core(framework: str) -> set[str]:

@@ -128,6 +128,52 @@ def test_an_entry_from_a_clock_that_runs_ahead_waits_for_its_time(logs: Logs) ->
     assert logs.subjects() == [str(early[0]), str(late[0])]
 
 
+@pytest.mark.parametrize("signed", [True, False])
+def test_an_entry_from_a_clock_far_behind_is_held_back_and_told_of_and_the_others_go_on(
+    logs: Logs, ledger_database: Database, signed: bool
+) -> None:
+    first = logs.note()
+    logs.round() if signed else logs.integrate()
+    logs.now = NOW - timedelta(minutes=50)
+    slow = logs.note()
+    logs.now = NOW - timedelta(minutes=90)
+    held = logs.note(3)
+    logs.now = NOW
+    after = logs.note()
+    told: list[str] = []
+    for _ in range(3):
+        logs.checkpointer.round(lambda tenant, error: told.append(str(error)) if tenant == logs.tenant else None)
+    noted = [str(one) for one in (*first, *slow, *held, *after)]
+    assert [one for one in logs.subjects() if one in noted] == [str(one) for one in (*first, *slow, *after)]
+    assert len(told) == 1
+    assert "3 entries are held back" in told[0]
+    assert "2026-11-22T09:00:00Z" in told[0]
+    assert "the clock of the host that noted it is more than an hour behind" in told[0]
+    with ledger_database.under(logs.tenant) as connection:
+        assert (
+            connection.execute(text("DELETE FROM ledger_pending WHERE tenant_id = :t"), {"t": logs.tenant}).rowcount
+            == 3
+        )
+
+
+def test_entries_of_one_batch_are_held_back_behind_one_another_and_never_fill_the_next(
+    logs: Logs, ledger_database: Database
+) -> None:
+    first = logs.note()
+    logs.now = NOW - timedelta(hours=2)
+    logs.note(4)
+    logs.now = NOW
+    last = logs.note()
+    while logs.integrate(limit=2):
+        pass
+    assert logs.subjects() == [str(first[0]), str(last[0])]
+    with ledger_database.under(logs.tenant) as connection:
+        assert (
+            connection.execute(text("DELETE FROM ledger_pending WHERE tenant_id = :t"), {"t": logs.tenant}).rowcount
+            == 4
+        )
+
+
 def test_what_is_no_entry_stops_its_own_log_and_no_other(logs: Logs) -> None:
     (event,) = logs.note(1)
     other = uuid4()

@@ -15,11 +15,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from auditor.bootstrap import plan
 from auditor.cli import main
-from auditor.domain.errors import CollectionError, EvidenceError, StaleFenceError
+from auditor.domain.errors import CollectionError, EvidenceError, StaleFenceError, TenancyError
 from auditor.domain.ports import Claim
 from auditor.domain.retention import SIX_YEARS
 from auditor.domain.scope import Rule, Scope
@@ -276,6 +276,12 @@ def test_what_was_seen_before_a_unit_is_given_up_is_not_shown_as_looked_at_since
     assert set(looks(world, HERE).values()) == {"error"}
 
 
+def judged_here(world: Spine) -> set[str]:
+    """What is shown of the looks at types that the place itself judges."""
+    seen = looks(world, HERE)
+    return {seen["aws.sqs.queue"], seen["aws.sns.topic"]}
+
+
 def test_what_was_seen_before_a_run_was_cancelled_is_not_shown_as_looked_at_since_nobody_judged_it(
     world: Spine,
 ) -> None:
@@ -283,15 +289,15 @@ def test_what_was_seen_before_a_run_was_cancelled_is_not_shown_as_looked_at_sinc
     world.next_day()
     run = world.plan()
     world.work.collect(claim_of(world, HERE))
-    assert set(looks(world, HERE).values()) == {"ok"}
+    assert judged_here(world) == {"ok"}
     cancel(world, run)
-    assert set(looks(world, HERE).values()) == {"error"}
+    assert judged_here(world) == {"error"}
     assert set(looks(world, "us-east-1").values()) == {"ok"}, (
         "nobody looked there: what was judged is as old as its look"
     )
     world.next_day()
     world.run()
-    assert set(looks(world, HERE).values()) == {"ok"}
+    assert judged_here(world) == {"ok"}
 
 
 def test_what_cannot_be_judged_is_given_up_in_the_end_and_shown_as_unknown(world: Spine) -> None:
@@ -309,7 +315,7 @@ def test_what_cannot_be_judged_is_given_up_in_the_end_and_shown_as_unknown(world
                 world.work.assess(claim)
         world.clock.forward(LEASE_OVER)
     assert world.state(run).state == "partial"
-    assert set(looks(world, HERE).values()) == {"error"}
+    assert judged_here(world) == {"error"}
     assert looks(world, "us-east-1")["aws.sqs.queue"] == "ok"
 
 
@@ -334,6 +340,30 @@ def test_a_region_that_leaves_the_scope_under_way_is_not_judged_any_more(world: 
     assert [one for one in world.outbox() if one not in told] == []
 
 
+def test_what_is_looked_at_while_the_scope_changes_is_looked_at_again_under_the_new_one(world: Spine) -> None:
+    world.run()
+    world.next_day()
+    world.emulator.client("s3").create_bucket(Bucket="charts-new")
+    run, shop = world.plan(), world.work._workshop
+
+    def meanwhile(source: Source, manners: Manners) -> Any:
+        out = Scope(without=Rule(resources=("*:charts*",)))
+        world.here.change_scope(world.tenant, source.id, out, by="ana", reason="no data")
+        return shop.connect(source, manners)
+
+    claim = claim_of(world, "global")
+    world.work._workshop = replace(shop, connect=meanwhile)
+    world.work.collect(claim)
+    world.work._workshop = shop
+    told = world.outbox()
+    world.clock.forward(LEASE_OVER)
+    world.drive()
+    assert world.state(run).state == "done"
+    assert world.findings(BLOCKED) == {CHARTS: "excluded", f"{CHARTS}-new": "excluded"}
+    assert len(world.spans(BLOCKED, CHARTS)) == 2, "it left once and for all"
+    assert [one for one in world.outbox() if one not in told] == []
+
+
 def test_a_source_that_is_disconnected_under_way_is_asked_nothing_more(world: Spine) -> None:
     run = world.plan()
     with world.here.open_tenant(world.tenant) as books:
@@ -342,6 +372,22 @@ def test_a_source_that_is_disconnected_under_way_is_asked_nothing_more(world: Sp
     world.drive()
     assert world.emulator.counts() == {}
     assert world.state(run).state == "cancelled"
+    with pytest.raises(TenancyError):
+        world.plan()
+
+
+def test_a_list_of_runs_asks_no_more_questions_than_one_run(world: Spine) -> None:
+    for _ in range(3):
+        world.plan()
+        world.clock.forward(LEASE_OVER)
+    asked: dict[int, int] = {}
+    for limit in (1, 3):
+        with world.here.open_tenant(world.tenant) as books:
+            questions: list[str] = []
+            event.listen(books._connection, "before_cursor_execute", lambda *told, kept=questions: kept.append(told[2]))
+            assert len(books.runs(limit=limit)) == limit
+            asked[limit] = len(questions)
+    assert asked[1] == asked[3] > 0
 
 
 def erase(world: Spine, digest: str) -> None:

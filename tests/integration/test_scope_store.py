@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -203,6 +204,25 @@ def test_what_comes_back_waits_for_the_next_run_and_is_marked_no_longer(estate: 
     assert (found.findings_returning, found.findings_leaving) == (1, 0)
     assert estate.state(estate.scratch) == "excluded"
     assert estate.read("SELECT count(*) FROM exclusion WHERE valid_to = :end", end=FOREVER) == [(0,)]
+
+
+def test_what_was_not_among_the_ids_is_marked_no_longer_when_it_comes_back(estate: Estate) -> None:
+    estate.change(Scope(resources=(INTAKE,)))
+    marked = "SELECT count(*) FROM exclusion WHERE valid_to = :forever"
+    assert estate.read(marked, forever=FOREVER) == [(2,)]
+    estate.change(Scope(resources=(INTAKE, SCRATCH)))
+    assert estate.read(marked, forever=FOREVER) == [(1,)]
+
+
+@pytest.mark.parametrize("place", ["global", "join", "eu-west-1"])
+def test_a_change_waits_for_what_is_being_tracked(estate: Estate, place: str) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        with estate.store.open(estate.tenant) as books:
+            books._lock("track", str(estate.source.id), place)  # as a unit holds it that assesses there
+            changing = thread.submit(estate.change, WITHOUT_SCRATCH)
+            with pytest.raises(TimeoutError):
+                changing.result(0.5)
+        assert len(changing.result(20).turns) == 1
 
 
 def test_two_changes_in_one_instant_leave_spans_that_last(estate: Estate) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auditor.domain.excuse import by_tag
+from auditor.store.reads import findings
 from controls import shipped
 from tests.fixtures.pages import a_dashboard
 
@@ -37,6 +38,10 @@ def test_the_control_page_counts_resources_by_the_tag_that_excuses_them(
             control=CONTROL,
             reason=reason,
         )
+    asked = findings.FindingFilter(control=CONTROL, state="not_applicable")
+    with app_database.under(made.tenants["acme"].id) as conn:
+        counted = sorted(number for _, _, number in findings.reasons(conn, shipped(), asked, made.clock.now))
+    assert counted == [1, 2], "a reason is one row, however many it stands behind"
     page = made.client("owner@acme.example").get(f"/controls/{CONTROL}").text
     assert re.findall(r"(\d+) excused by tag <code>([^<]*)</code>", page) == [("2", "Stage=&lt;dev&gt;")]
     assert page.count("AWS does not say who set a tag.") == 1

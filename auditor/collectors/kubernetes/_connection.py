@@ -31,6 +31,8 @@ def connect(
     *,
     kubeconfig: Path | None = None,
     context: str | None = None,
+    inside: bool | None = None,
+    name: str | None = None,
     namespaces: Sequence[str] = (),
     threads: int = 16,
     bucket: Bucket | None = None,
@@ -38,14 +40,17 @@ def connect(
 ) -> ClusterCaller:
     """The cluster of a kubeconfig context, or, where there is no kubeconfig, the one that this pod runs in.
 
+    ``inside`` says which of the two, where it must not be found out; ``name`` is what it is called instead of its context.
+
     Raises:
         CollectionError: No usable configuration, or the cluster does not accept it.
     """
-    inside = kubeconfig is None and context is None and not _kubeconfig_exists() and _in_a_pod()
+    if inside is None:
+        inside = _is_inside(kubeconfig, context)
     try:
-        name = "in-cluster" if inside else _context_name(kubeconfig, context)
+        called = "in-cluster" if inside else _context_name(kubeconfig, context)
         load = _LIBRARY.load_incluster_config if inside else _from_file(kubeconfig, context)
-        return _caller(load, name, namespaces=namespaces, threads=threads, bucket=bucket, page=page)
+        return _caller(load, name or called, namespaces=namespaces, threads=threads, bucket=bucket, page=page)
     except (config.ConfigException, yaml.YAMLError, OSError, TypeError, ValueError, KeyError) as error:
         raise CollectionError(
             f"there is no way into a cluster: {_first_line(error)}",
@@ -141,6 +146,25 @@ def _context_name(kubeconfig: Path | None, context: str | None) -> str:
         known = ", ".join(sorted(str(one["name"]) for one in contexts))
         raise ValueError(f"no context is called {context}; there are {known}")
     return context
+
+
+def cluster_names(kubeconfig: Path | None, context: str | None) -> tuple[str, ...]:
+    """What a context and the cluster that it leads to are called.
+
+    Raises:
+        CollectionError: There is no such context.
+    """
+    try:
+        called = _context_name(kubeconfig, context)
+        contexts, _ = _LIBRARY.list_kube_config_contexts(None if kubeconfig is None else str(kubeconfig))
+    except (config.ConfigException, yaml.YAMLError, OSError, TypeError, ValueError, KeyError) as error:
+        raise CollectionError(f"there is no way into a cluster: {_first_line(error)}") from error
+    found = next(one for one in contexts if one["name"] == called)
+    return called, str(found["context"]["cluster"])
+
+
+def _is_inside(kubeconfig: Path | None, context: str | None) -> bool:
+    return kubeconfig is None and context is None and not _kubeconfig_exists() and _in_a_pod()
 
 
 def _kubeconfig_exists() -> bool:

@@ -358,7 +358,6 @@ def _evidence(row: Row[Any], as_of: datetime) -> Line:
         "type_version": row.type_version,
         "region": row.region,
         "place": row.place,
-        "redactions": [],
         "stood": [[stamp(since), None if until > as_of else stamp(until)] for since, until in row.stood],
     }
 

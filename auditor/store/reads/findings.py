@@ -10,6 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from auditor.domain.finding import FOREVER
 from auditor.store import schema as db
 from auditor.store.reads.overlay import Group, groups, lines
 
@@ -136,6 +137,15 @@ def all_findings(
             yield _row(row)
 
     return sum(one.n for one in laid if asked.holds(one)), rows()
+
+
+def reasons(
+    conn: sa.Connection, library: Library, asked: FindingFilter, as_of: datetime
+) -> tuple[tuple[str, str, int], ...]:
+    """How often each reason stands behind the findings of a filter: check, reason, number; counted by the database."""
+    query, line, _ = _select(_laid(conn, library, asked, as_of), asked)
+    counted = query.with_only_columns(line.check_id, line.why, sa.func.count()).order_by(None)
+    return tuple((row[0], row[1], row[2]) for row in conn.execute(counted.group_by(line.check_id, line.why)))
 
 
 def _laid(conn: sa.Connection, library: Library, asked: FindingFilter, as_of: datetime) -> tuple[Group, ...]:
@@ -277,6 +287,8 @@ class FindingDetail:
     span: Mapping[str, Any]
     provenance: Mapping[str, Any] | None
     last_look_at: datetime | None
+    standing: str | None = None
+    """Digest of the evidence that stands of the resource now: a finding lasts while what it is made of comes and goes."""
 
 
 def finding(conn: sa.Connection, library: Library, id_: UUID, as_of: datetime) -> FindingDetail | None:
@@ -312,4 +324,10 @@ def finding(conn: sa.Connection, library: Library, id_: UUID, as_of: datetime) -
             look.state.in_(["ok", "unsupported"]),
         )
     )
-    return FindingDetail(row, span._asdict(), seen._asdict() if seen is not None else None, last_look_at)
+    standing = conn.scalar(
+        sa.select(db.evidence.c.digest)
+        .join(db.evidence_span, kept.evidence_id == db.evidence.c.evidence_id)
+        .where(kept.resource_id == row.resource_id, kept.valid_to == FOREVER)
+        .limit(1)
+    )
+    return FindingDetail(row, span._asdict(), seen._asdict() if seen is not None else None, last_look_at, standing)

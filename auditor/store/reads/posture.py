@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from auditor.domain.rollup import FrameworkStanding, Tally, rollup
 from auditor.domain.scope import ORGANISATION_ACCOUNT
 from auditor.store import schema as db
+from auditor.store.reads.asked import asked
 from auditor.store.reads.inventory import Inventory, inventory
 from auditor.store.reads.overlay import FRESH, Group, Looked, groups, looks
 from auditor.store.reads.scope import ScopeVersion, in_force
@@ -125,6 +126,7 @@ def counts(laid: tuple[Group, ...]) -> dict[str, dict[str, int]]:
 
 def posture(conn: sa.Connection, library: Library, as_of: datetime) -> Posture:
     """The tenant's standing as of now."""
+    library = asked(conn, library)
     laid = groups(conn, library, as_of)
     by_check = counts(laid)
     rows = coverage(conn, library, as_of)
@@ -306,12 +308,12 @@ class Day:
 def daily(conn: sa.Connection, library: Library, *, until: date, days: int) -> tuple[Day, ...]:
     """The days of the chart that have figures, oldest first; a day without a run is missing, so it is drawn as a gap."""
     row = db.daily_rollup.c
-    asked = {one.framework: one.checks for one in rollup(library, {})}
+    hearts = {one.framework: one.checks for one in rollup(asked(conn, library), {})}
     sums = [
         sa.func.coalesce(
             sa.func.sum(row.n).filter(row.check_id == sa.any_(sa.cast(list(checks), sa.ARRAY(sa.Text)))), 0
         )
-        for checks in asked.values()
+        for checks in hearts.values()
     ]
     found: dict[date, dict[str, dict[str, int]]] = {}
     for day, state, *numbers in conn.execute(
@@ -320,7 +322,7 @@ def daily(conn: sa.Connection, library: Library, *, until: date, days: int) -> t
         .group_by(row.day, row.state)
         .order_by(row.day)
     ):
-        for framework, n in zip(asked, numbers, strict=True):
+        for framework, n in zip(hearts, numbers, strict=True):
             found.setdefault(day, {}).setdefault(framework, {})[state] = int(n)
     return tuple(
         Day(day, {framework: Tally.of(states) for framework, states in frameworks.items()})

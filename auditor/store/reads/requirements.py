@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from auditor.domain.control import Control
 from auditor.domain.framework import Framework, Requirement
 from auditor.domain.rollup import FrameworkStanding, RequirementStanding, Tally, rollup
+from auditor.store.reads.asked import asked
 from auditor.store.reads.inventory import Inventory, inventory
 from auditor.store.reads.overlay import groups
 from auditor.store.reads.posture import counts
@@ -56,6 +57,7 @@ class ControlView:
 
 def framework(conn: sa.Connection, library: Library, framework_id: str, as_of: datetime) -> FrameworkView | None:
     """A framework as it stands; none if there is none of that id."""
+    library = asked(conn, library)
     found = library.framework.get(framework_id)
     if found is None:
         return None
@@ -86,6 +88,7 @@ def _tree(found: Framework) -> list[tuple[Requirement, int]]:
 
 def control(conn: sa.Connection, library: Library, control_id: str, as_of: datetime) -> ControlView | None:
     """A control as it stands; none if there is none of that id."""
+    library = asked(conn, library)
     found = library.control.get(control_id)
     if found is None:
         return None

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from auditor.domain.finding import FOREVER
 from auditor.domain.scope import Scope
+from auditor.domain.source import ClusterAccess
 from auditor.store import schema as db
 from auditor.store.reads.scope import in_force
 
@@ -42,6 +43,7 @@ class SourceCard:
     next_at: datetime | None
     excluded: int
     run: RunCard | None
+    access: ClusterAccess | None = None
 
     @property
     def regions_in(self) -> tuple[str, ...]:
@@ -108,6 +110,7 @@ def sources(conn: sa.Connection, as_of: datetime, *, only: UUID | None = None) -
             next_at=None if row.disconnected_at else row.due_at,
             excluded=row.excluded,
             run=_run(runs.get(row.source_id)),
+            access=ClusterAccess.of_json(row.access),
         )
         for row in conn.execute(query)
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from auditor.proof.bundle import verify
 from auditor.proof.note import VerifierKey
 from auditor.proof.report import REFUSED, VERIFIED
 from controls import shipped
-from tests.fixtures.bundles import FOREIGN, REAL, edit_lines, seal, story
+from tests.fixtures.bundles import ENDS, FOREIGN, REAL, edit_lines, seal, story
 from tests.fixtures.story_source import StorySource
 
 NOTHING = Library((), ())
@@ -174,6 +176,23 @@ def test_from_a_check_one_click_leads_to_the_evidence_that_a_span_rests_on(tmp_p
     assert "records is open to the public" in page
 
 
+def test_what_was_taken_out_of_evidence_stands_in_its_index_by_place_and_kind_and_never_by_value(
+    tmp_path: Path,
+) -> None:
+    told = story()
+    marks = {"patterns_version": 3, "hits": [{"place": "line 2", "pattern": "password"}]}
+    document = {"name": "scripted", "public": False, "user_data": marks}
+    told.judged("s3.bucket.closed", "arn:aws:s3:::scripted", document, ENDS - timedelta(minutes=30), state="pass")
+    told.log.heads.pop()
+    told.log.sign(ENDS)
+    root = write(tmp_path, StorySource(told))
+    assert verify(root, REAL.verifier).outcome == VERIFIED
+    lines = [json.loads(line) for line in (root / "data/evidence/index.jsonl").read_bytes().splitlines()]
+    found = {"path": "answer.user_data", "place": "line 2", "kind": "password", "patterns_version": 3}
+    assert [one["redactions"] for one in lines if one["resource"].endswith(":scripted")] == [[found]]
+    assert [one["redactions"] for one in lines if not one["resource"].endswith(":scripted")] == [[]] * (len(lines) - 1)
+
+
 def test_text_from_the_cloud_is_shown_and_not_run(tmp_path: Path) -> None:
     told = story()
     hostile = "<script>alert(1)</script>"
@@ -199,7 +218,7 @@ class KilledError(Exception):
     """Stands for the process being gone."""
 
 
-@pytest.mark.parametrize("step", ["findings", "evidence", "contents", "ledger", "pages"])
+@pytest.mark.parametrize("step", ["findings", "evidence", "ledger", "pages"])
 def test_a_build_that_was_killed_goes_on_and_gives_the_same_bundle(tmp_path: Path, step: str) -> None:
     whole = write(tmp_path / "whole")
     source = StorySource()

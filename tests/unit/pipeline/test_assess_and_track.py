@@ -321,6 +321,39 @@ def test_what_comes_back_into_scope_is_judged_and_says_why_it_turned() -> None:
     assert [event.type for event in tracked.events] == ["finding.opened"]
 
 
+def test_what_left_with_its_service_is_not_called_gone_while_nobody_asks_about_it() -> None:
+    before = standing(remember(judge_all(LOCKED, excluded=OUT)).turns)
+    left = {
+        ("shelf.other", name): replace(known, check="shelf.other", state="excluded")
+        for (_, name), known in before.items()
+    }
+    assert [turn for turn in remember(judge_all(YOUNG), left).turns if turn.check == "shelf.other"] == []
+
+
+def test_a_listing_that_was_complete_elsewhere_says_nothing_about_this_place() -> None:
+    before = standing(remember(judge_all(LOCKED)).turns)
+    elsewhere = {(id_, f"far-{name}"): replace(known, place="eu-west-1") for (id_, name), known in before.items()}
+    tracked = remember(judge_all(LOCKED, list_shelves=shelves("a")), before | elsewhere)
+    assert [(turn.resource, turn.state) for turn in tracked.turns] == [("b", "absent")]
+
+
+def test_two_turns_inside_one_look_do_not_share_an_instant() -> None:
+    assessment = judge_all(LOCKED, get_lock={"Kind": "tin"})
+    (seen,) = {verdict.observed_at for verdict in assessment.verdicts}
+    later = seen + timedelta(minutes=1)
+    again = replace(assessment, verdicts=tuple(replace(one, judged_as_of=later) for one in assessment.verdicts))
+    before = {
+        key: replace(known, state="pass", since=seen) for key, known in standing(remember(assessment).turns).items()
+    }
+    assert {turn.valid_from for turn in remember(again, before).turns} == {later}
+
+
+def test_another_evaluator_that_reads_the_same_otherwise_is_the_cause_of_what_it_turns() -> None:
+    before = standing(remember(judge_all(LOCKED)).turns)
+    older = {key: replace(known, state="fail", evaluator="auditor 0.0.0") for key, known in before.items()}
+    assert {turn.cause for turn in remember(judge_all(LOCKED, current=older), older).turns} == {"evaluator"}
+
+
 def test_a_check_that_is_asked_no_more_ends_for_that_reason_and_its_resource_is_not_called_gone() -> None:
     before = standing(remember(judge_all(LOCKED, get_lock={"Kind": "tin"})).turns)
     retired = {("shelf.retired", name): replace(known, check="shelf.retired") for (_, name), known in before.items()}

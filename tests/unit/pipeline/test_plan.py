@@ -141,6 +141,13 @@ def test_regions_out_of_scope_are_no_places() -> None:
     assert places(("eu-west-1", "us-east-1", "ap-south-1"), scope) == ("global", "eu-west-1")
 
 
+def test_what_is_only_counted_is_listed_as_far_as_its_service_is_in_scope() -> None:
+    kinds = ("aws.organizations.account", "aws.eks.cluster")
+    asked = select(shipped().only(("s3",)), PLAIN, Scope(without=Rule(services=("eks",))), inventory=kinds)
+    assert {kind.name for kind in asked.collected} & set(kinds) == {"aws.organizations.account"}
+    assert {kind.name for kind in asked.judged} & set(kinds) == set()
+
+
 def test_any_moment_of_a_slot_has_the_same_start() -> None:
     assert {slot(at(hour), DAY) for hour in range(24)} == {at(0)}
 

@@ -95,6 +95,17 @@ def test_a_denial_names_what_denied_it_where_the_vendor_says_so() -> None:
     assert (one.answer, one.by, one.detail) == ("denied", "service control policy", "AccessDenied")
 
 
+def test_an_action_that_is_denied_for_one_question_is_denied_whatever_another_was_answered() -> None:
+    desk = Desk(**FULL | {"list_books": refused("Throttling", kind="throttled"), "get_loan": refused("AccessDenied")})
+    with ThreadPoolExecutor(4) as pool:
+        (one,) = preflight([BOOK], desk, ["eu-central-1"], action=lambda _: "library:Read", pool=pool)
+    assert one.answer == "allowed", "asked too fast once, and answered once"
+    desk = Desk(**FULL | {"get_loan": refused("AccessDenied")})
+    with ThreadPoolExecutor(4) as pool:
+        (one,) = preflight([BOOK], desk, ["eu-central-1"], action=lambda _: "library:Read", pool=pool)
+    assert (one.answer, one.detail) == ("denied", "AccessDenied")
+
+
 def test_being_told_that_there_is_nothing_means_being_allowed_to_ask() -> None:
     found = told(Desk(**FULL | {"get_loan": refused("NoLoan", kind="error")}), "eu-central-1")
     assert found["get_loan", "eu-central-1"].answer == "allowed"

@@ -116,8 +116,9 @@ def test_a_derived_type_is_built_again_when_an_input_its_reach_or_the_places_cha
         built(row("a"), row("b"), state="denied"),
         built(row("a"), row("b"), state="denied", detail="AccessDenied library:ListShelves"),
         built(row("a"), row("b"), places=("r", "s")),
+        built(row("a"), replace(row("b"), region="eu-west-1")),
     ]
-    assert len({same, *others}) == 6
+    assert len({same, *others}) == 7
 
 
 def test_what_a_derived_type_is_not_built_from_does_not_matter() -> None:

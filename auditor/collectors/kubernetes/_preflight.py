@@ -1,0 +1,66 @@
+"""What an account may ask of a cluster: one access review per verb and resource that a run would use, and nothing listed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, as_completed
+from typing import Any
+
+from auditor.collectors.kubernetes._client import ClusterCaller
+from auditor.collectors.kubernetes._requests import VERSION, action_of, parts
+from auditor.domain.ports import CallFailed
+from auditor.domain.preflight import Tried
+from auditor.domain.resource_type import ResourceType
+from auditor.domain.source import CLUSTER
+
+REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+ACTION = "create selfsubjectaccessreviews.authorization.k8s.io"
+
+
+def review(
+    kinds: Iterable[ResourceType],
+    caller: ClusterCaller,
+    *,
+    pool: Executor,
+    progress: Callable[[int, int], None] = lambda _done, _of: None,
+) -> tuple[Tried, ...]:
+    """Each action that these types need, reviewed in the whole cluster; sorted by action. Never raises for a refusal.
+
+    What belongs to a group that the cluster does not serve is ``unsupported``: whoever lists it is told so, allowed or not.
+    """
+    served = _groups(caller)
+    operations = sorted({one for kind in kinds for read in kind.reads for one in read.operations})
+    asked = [pool.submit(_review, caller, one, served) for one in operations]
+    for done, _ in enumerate(as_completed(asked), start=1):
+        progress(done, len(asked))
+    return tuple(sorted((one.result() for one in asked), key=lambda one: one.action))
+
+
+def _groups(caller: ClusterCaller) -> frozenset[str] | None:
+    try:
+        told = caller.ask("/apis", action="get /apis")
+    except CallFailed:
+        return None
+    return frozenset({"", *(str(one["name"]) for one in told.get("groups") or ())})
+
+
+def _review(caller: ClusterCaller, operation: str, served: frozenset[str] | None) -> Tried:
+    action = action_of(operation)
+    spec: dict[str, Any]
+    if operation == VERSION:
+        spec = {"nonResourceAttributes": {"path": "/version", "verb": "get"}}
+    else:
+        group, version, plural = parts(operation)
+        if served is not None and group not in served:
+            return Tried(action, CLUSTER, "unsupported", detail=f"the cluster has no {group}")
+        spec = {"resourceAttributes": {"group": group, "version": version, "resource": plural, "verb": "list"}}
+    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": spec}
+    try:
+        status = caller.ask(REVIEWS, action=ACTION, method="POST", body=body).get("status") or {}
+    except CallFailed as failure:
+        return Tried(action, CLUSTER, "throttled" if failure.kind == "throttled" else "error", detail=failure.code)
+    if status.get("allowed"):
+        return Tried(action, CLUSTER, "allowed")
+    if status.get("evaluationError"):
+        return Tried(action, CLUSTER, "error", detail=str(status["evaluationError"])[:300])
+    return Tried(action, CLUSTER, "denied", by=str(status.get("reason") or "")[:300])
