@@ -1,0 +1,113 @@
+"""What was judged: findings with their spans, and what charts and joins remember of them."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from auditor.store.columns import (
+    FOREVER_SQL,
+    at,
+    flag,
+    id_,
+    json,
+    key,
+    number,
+    refers,
+    tenants,
+    unique,
+    words,
+)
+
+finding = tenants(
+    "finding",
+    id_("finding_id"),
+    id_("source_id"),
+    words("check_id"),
+    words("control_id"),
+    id_("resource_id"),
+    words("resource_type"),
+    words("region"),
+    words("place"),
+    words("state"),
+    words("severity"),
+    words("tier"),
+    words("reason"),
+    at("since"),
+    at("turns_at", null=True),
+    number("span_seq"),
+    id_("last_run_id"),
+    words("document_digest", default=""),
+    words("judged_digest", default=""),
+    words("evaluator"),
+    flag("about_place"),
+    flag("open"),
+    words("evidence_digest", default=""),
+    key("finding_id"),
+    unique("check_id", "resource_id"),
+    refers("source", "source_id"),
+    refers("resource", "resource_id"),
+    sa.Index("finding_by_place", "tenant_id", "source_id", "place", "resource_type"),
+    sa.Index("finding_by_resource", "tenant_id", "resource_id"),
+    sa.Index(
+        "finding_not_passing", "tenant_id", "check_id", "resource_id", postgresql_where=sa.text("state <> 'pass'")
+    ),
+)
+finding_span = tenants(
+    "finding_span",
+    id_("finding_id"),
+    number("seq"),
+    words("state"),
+    words("prev_state", null=True),
+    words("severity"),
+    words("reason"),
+    words("because", null=True),
+    json("observed", null=True),
+    words("evidence_digest", null=True),
+    words("document_digest", null=True),
+    sa.Column("document_version", sa.Integer, nullable=True),
+    words("judged_digest", null=True),
+    words("published_digest", null=True),
+    words("evaluator"),
+    words("cause"),
+    id_("run_id"),
+    at("judged_as_of", null=True),
+    at("valid_from"),
+    at("valid_to", default=FOREVER_SQL),
+    at("recorded_at"),
+    at("closed_recorded_at", null=True),
+    id_("opened_event"),
+    id_("closed_event", null=True),
+    key("finding_id", "valid_from"),
+    unique("finding_id", "seq"),
+    refers("finding", "finding_id"),
+    sa.Index(
+        "finding_span_drift",
+        "tenant_id",
+        "valid_from",
+        "finding_id",
+        postgresql_include=["state", "prev_state"],
+        postgresql_where=sa.text("prev_state IS NOT NULL OR state = 'fail'"),
+    ),
+    sa.Index("finding_span_closed", "tenant_id", "valid_to", postgresql_where=sa.text(f"valid_to < {FOREVER_SQL}")),
+)
+daily_rollup = tenants(
+    "daily_rollup",
+    sa.Column("day", sa.Date, nullable=False),
+    id_("source_id"),
+    words("check_id"),
+    words("control_id"),
+    words("state"),
+    number("n"),
+    key("day", "source_id", "check_id", "state"),
+    refers("source", "source_id"),
+)
+
+join_state = tenants(
+    "join_state",
+    id_("source_id"),
+    words("resource_type"),
+    words("inputs_digest"),
+    words("evaluator"),
+    key("source_id", "resource_type"),
+    refers("source", "source_id"),
+)
