@@ -144,7 +144,8 @@ class SourceRows(LedgerRows):
 
         A region that went is not forgotten: what was found there ages, and is unknown in the end.
         """
-        before = self._one("SELECT regions, pinned FROM source WHERE source_id = :id FOR UPDATE", id=source)
+        # No key: whoever writes a row that refers to the source holds its key, and may wait for a lock that we hold.
+        before = self._one("SELECT regions, pinned FROM source WHERE source_id = :id FOR NO KEY UPDATE", id=source)
         if before is None:
             raise TenancyError(f"no source {source}")
         wanted = sorted(set(regions))

@@ -243,6 +243,18 @@ def test_regions_are_set_once_and_the_change_is_recorded(estate: Estate) -> None
     assert len(estate.read("SELECT 1 FROM user_action WHERE action = 'source.regions'")) == 1
 
 
+def test_regions_are_set_while_another_place_of_the_source_writes(estate: Estate) -> None:
+    writing = text("INSERT INTO resource VALUES (:tenant, :id, :source, 'aws.s3.bucket', 'new', 'eu-west-1')")
+    with ThreadPoolExecutor(1) as thread, estate.app.under(estate.tenant) as other:
+        other.execute(writing, {"tenant": estate.tenant, "id": uuid4(), "source": estate.source.id})
+
+        def set_regions() -> bool:
+            with estate.store.open(estate.tenant) as books:
+                return books.set_regions(estate.source.id, ["us-gov-west-1"], pinned=True, by="ana", now=NOW)
+
+        assert thread.submit(set_regions).result(20)
+
+
 def test_a_disconnected_source_is_due_no_more_and_its_findings_are_excluded_with_who_and_why(estate: Estate) -> None:
     with estate.store.open(estate.tenant) as books:
         books.disconnect(estate.source.id, by="ana", reason="account closed", now=NOW)
