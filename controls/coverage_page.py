@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from auditor.domain.control import Check, Duty, Library
 from auditor.domain.framework import Framework, Requirement
 
-PROVIDERS = {"AWS": ("aws",), "Kubernetes": ("k8s", "kubernetes")}
-"""Columns, by the first word of the resource types that a check judges."""
+PROVIDERS = {"aws": "AWS", "kubernetes": "Kubernetes"}
+"""Columns."""
 HEAD = """\
 # What looks at each requirement
 
@@ -31,7 +31,7 @@ def _framework(library: Library, framework: Framework) -> Iterator[str]:
     answered = [_Answers(library, requirement) for requirement in framework.requirements]
     yield f"## {framework.name}"
     yield ""
-    yield f"| of {len(answered)} requirements | AWS | Kubernetes | either |"
+    yield f"| of {len(answered)} requirements | {' | '.join(PROVIDERS.values())} | either |"
     yield "|---|---:|---:|---:|"
     for title, strengths, tiers in (
         ("have a primary core check", {"primary"}, {"core"}),
@@ -49,7 +49,7 @@ def _framework(library: Library, framework: Framework) -> Iterator[str]:
         f"{sum(not each.checks and not each.duties for each in answered)} are answered otherwise, as their row says."
     )
     yield ""
-    yield "| requirement | AWS | Kubernetes | checks | duties |"
+    yield f"| requirement | {' | '.join(PROVIDERS.values())} | checks | duties |"
     yield "|---|---:|---:|---|---|"
     for each in answered:
         yield each.row()
@@ -78,7 +78,7 @@ class _Answers:
     def count(self, provider: str, strengths: Iterable[str], tiers: Iterable[str]) -> int:
         """How many of its checks are the provider's, of these strengths and tiers."""
         return sum(
-            _provider(check) == provider and strength in strengths and check.tier in tiers
+            check.provider == provider and strength in strengths and check.tier in tiers
             for check, strength in self.checks
         )
 
@@ -104,11 +104,6 @@ class _Answers:
             ids = sorted(check.id for check, is_of in self.checks if is_of == strength and check.tier == tier)
             if ids:
                 yield f"{title}: {', '.join(f'`{id_}`' for id_ in ids)}"
-
-
-def _provider(check: Check) -> str:
-    word = check.resource.partition(".")[0]
-    return next(name for name, words in PROVIDERS.items() if word in words)
 
 
 def _cell(text: str) -> str:

@@ -69,6 +69,11 @@ class Check:
         """What decides, as a digest: only its change judges again."""
         return self.compiled.judged_digest
 
+    @property
+    def provider(self) -> str:
+        """Whose resources it judges: ``aws`` or ``kubernetes``, the kind of source that can show them."""
+        return self.resource.partition(".")[0]
+
     def requirements(self, framework: str) -> tuple[str, ...]:
         """The clauses of a framework that this check bears on."""
         return tuple(mapped.requirement for mapped in self.mapped if mapped.framework == framework)
@@ -155,7 +160,7 @@ class Library:
         kept = (
             replace(
                 control,
-                checks=tuple(check for check in control.checks if check.resource.partition(".")[0] in providers),
+                checks=tuple(check for check in control.checks if check.provider in providers),
             )
             for control in self.controls
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -251,6 +252,22 @@ def test_what_is_not_connected_leaves_no_requirement_undetermined(shop: World) -
     assert all(check.startswith("k8s.") for check in checks)
     assert view is not None
     assert view.standing.unseen == ()
+
+
+def test_checks_of_both_providers_are_counted_beside_a_requirement_whatever_is_connected(shop: World) -> None:
+    with shop.here.app.reading(shop.tenant) as conn:
+        view = requirements.framework(conn, shop.here.library, "hipaa", shop.clock())
+    assert view is not None
+    risks = next(clause for clause in view.clauses if clause.requirement.id == "164.308(a)(1)(ii)(B)")
+    asked = [check.id for check in shop.here.library.checks if risks.requirement.id in check.requirements("hipaa")]
+    clusters = sum(id_.startswith("k8s.") for id_ in asked)
+    assert risks.checks == {"aws": len(asked) - clusters, "kubernetes": clusters}
+    assert min(risks.checks.values()) > 0
+    row = re.search(
+        r"<code>164\.308\(a\)\(1\)\(ii\)\(B\)</code>.*?</tr>", signed_in(shop).get("/frameworks/hipaa").text, re.DOTALL
+    )
+    assert row is not None
+    assert f'<td class="number muted">{clusters}</td>' in row[0]
 
 
 def test_a_token_is_kept_sealed_and_renewed(shop: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,12 +25,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """A requirement in its place in the tree, with how it stands and the controls that answer it."""
+    """A requirement in its place in the tree, with how it stands and the controls that answer it.
+
+    ``checks`` counts by provider what could look at it, whether or not a source of that kind is connected.
+    """
 
     requirement: Requirement
     standing: RequirementStanding
     depth: int
     controls: tuple[Control, ...]
+    checks: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,10 @@ class ControlView:
 
 def framework(conn: sa.Connection, library: Library, framework_id: str, as_of: datetime) -> FrameworkView | None:
     """A framework as it stands; none if there is none of that id."""
+    looking: dict[str, Counter[str]] = {}
+    for check in library.checks:
+        for clause in check.requirements(framework_id):
+            looking.setdefault(clause, Counter())[check.provider] += 1
     library = asked(conn, library)
     found = library.framework.get(framework_id)
     if found is None:
@@ -69,7 +78,8 @@ def framework(conn: sa.Connection, library: Library, framework_id: str, as_of: d
         for clause in control_.requirements.get(framework_id, ()):
             serving.setdefault(clause, []).append(control_)
     clauses = tuple(
-        Clause(one, standing.by_id[one.id], depth, tuple(serving.get(one.id, ()))) for one, depth in _tree(found)
+        Clause(one, standing.by_id[one.id], depth, tuple(serving.get(one.id, ())), looking.get(one.id, Counter()))
+        for one, depth in _tree(found)
     )
     return FrameworkView(found, standing, clauses, inventory(conn, as_of))
 
