@@ -135,6 +135,11 @@ def too_many(seconds: int) -> Answer:
     return Answer(answer.status, answer.body, answer.content_type, {"Retry-After": str(seconds)})
 
 
+def internal_error() -> Answer:
+    """Something behind the server is away."""
+    return document(failure(500, "InternalError", "Internal error occurred: etcdserver: no leader"), 500)
+
+
 def unavailable(seconds: int) -> Answer:
     """Cannot answer at the moment."""
     message = "the server is currently unable to handle the request"

@@ -13,6 +13,7 @@ from auditor.simulators.kubernetes_answers import (
     document,
     encode,
     failure,
+    internal_error,
     no_such_object,
     no_such_page,
     no_such_resource,
@@ -26,12 +27,19 @@ from auditor.simulators.kubernetes_discovery import discover
 from auditor.simulators.kubernetes_faults import Trouble
 from auditor.simulators.kubernetes_identities import Identities, Identity
 from auditor.simulators.kubernetes_kinds import Kind
-from auditor.simulators.kubernetes_lists import expired_answer, list_page, partial
+from auditor.simulators.kubernetes_lists import empty_page, expired_answer, list_page, partial
 from auditor.simulators.kubernetes_rbac import decide
 from auditor.simulators.kubernetes_requests import Asked
 from auditor.simulators.kubernetes_reviews import review
 from auditor.simulators.kubernetes_store import Store
 from auditor.simulators.kubernetes_watch import watch
+
+_BODIES = {
+    "garbage": b'{"kind":"List","items":[{"metadata":{"name":"\xff\xfe<html>',
+    "no_list": b'{"kind":"List","metadata":{},"items":7}',
+    "no_members": b'{"kind":"List","metadata":{},"items":[7]}',
+}
+"""What a trouble answers instead, under 200."""
 
 
 class Headers(Protocol):
@@ -69,8 +77,10 @@ class Desk:
             return unavailable(trouble.retry_after)
         if action == "deny" or not decide(self.store, who, asked).allowed:
             return _forbidden(who, asked)
-        if action == "garbage":
-            return Answer(200, b'{"kind":"List","items":[{"metadata":{"name":"\xff\xfe<html>')
+        if action in _BODIES:
+            return Answer(200, _BODIES[action])
+        if action == "broken":
+            return internal_error()
         try:
             return self._about(asked, who, headers.get("Accept") or "", body, action)
         except Refused as refused:
@@ -98,10 +108,15 @@ class Desk:
             lines = watch(self.store, kind, asked, self.stopping, metadata_only=metadata_only, gone=gone)
             return Stream(lines)
         if asked.verb == "list":
-            if action in {"expire", "expire_hard"}:
-                return expired_answer(kind, asked, fresh=action == "expire")
-            return list_page(self.store, kind, asked, metadata_only=metadata_only)
+            return self._list(kind, asked, action, metadata_only=metadata_only)
         return self._object(kind, asked, metadata_only=metadata_only)
+
+    def _list(self, kind: Kind, asked: Asked, action: str | None, *, metadata_only: bool) -> Answer:
+        if action in {"expire", "expire_hard"}:
+            return expired_answer(kind, asked, fresh=action == "expire")
+        if action == "empty_page" and not asked.query.get("continue"):
+            return empty_page(self.store, kind, asked, metadata_only=metadata_only)
+        return list_page(self.store, kind, asked, metadata_only=metadata_only)
 
     def _object(self, kind: Kind, asked: Asked, *, metadata_only: bool) -> Answer:
         stored = self.store.find(kind, asked.namespace if kind.namespaced else "", asked.name)

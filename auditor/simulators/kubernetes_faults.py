@@ -22,6 +22,10 @@ Action = Literal[
     "hang_up",  # it ends after the answer, unannounced: between two pages
     "slow",  # the answer is right and takes ``seconds`` longer
     "garbage",  # 200, application/json, and bytes that are none
+    "broken",  # 500, as when etcd is away
+    "empty_page",  # a list begins with a page that holds nothing and a token for the next
+    "no_list",  # a list whose items are a number
+    "no_members",  # a list of numbers
 ]
 
 

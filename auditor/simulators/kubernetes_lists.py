@@ -49,6 +49,18 @@ def list_page(store: Store, kind: Kind, asked: Asked, *, metadata_only: bool = F
     return Answer(200, _written(kind, meta, held, start, end, metadata_only=metadata_only))
 
 
+def empty_page(store: Store, kind: Kind, asked: Asked, *, metadata_only: bool = False) -> Answer:
+    """A first page that holds nothing and names the next: allowed, and rare enough to be forgotten."""
+    held = store.view(kind, asked.namespace)
+    store.hold(kind, asked.namespace, held)
+    meta = {
+        "resourceVersion": str(held.version),
+        "continue": write_token(kind, asked.namespace, held.version, ""),
+        "remainingItemCount": len(held.items),
+    }
+    return Answer(200, _written(kind, meta, held, 0, 0, metadata_only=metadata_only))
+
+
 def expired_answer(kind: Kind, asked: Asked, *, fresh: bool) -> Answer:
     """What one is told whose token is too old: with a token for the rest, or with none.
 

@@ -9,8 +9,6 @@ The full product is run in this process against answers made up from the vendor'
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -20,7 +18,6 @@ import pytest
 from auditor.collectors.aws import resource_types
 from auditor.domain.coverage import Coverage
 from auditor.domain.evidence import Evidence
-from auditor.domain.finding import Current
 from auditor.domain.ports import CallFailed
 from auditor.domain.projection import hidden
 from auditor.domain.resource_type import AnyType, DerivedType, ResourceType
@@ -29,26 +26,14 @@ from auditor.domain.verdict import Verdict
 from auditor.pipeline.assess import assess
 from auditor.pipeline.collect import collect
 from auditor.pipeline.plan import inputs
-from auditor.pipeline.track import track
 from controls import shipped
 from tests.fixtures.generated import ACCOUNT, NOW, GeneratedAccount, Told
+from tests.fixtures.spoiling import Inline, World, differences
 
 PLACES = (GLOBAL, "us-east-1")
 SOURCE = Source(UUID(int=1), UUID(int=2), "aws", ACCOUNT, "made up")
 KINDS = tuple(kind for kind in resource_types() if isinstance(kind, ResourceType))
 OPERATIONS = sorted({operation for kind in KINDS for read in kind.reads for operation in read.operations})
-
-
-class Inline(Executor):
-    """A pool without threads: what a cell shows does not depend on who was first."""
-
-    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        done: Future[Any] = Future()
-        try:
-            done.set_result(function(*args, **kwargs))
-        except BaseException as error:  # noqa: BLE001  (as a pool does: the one who asks for the result gets it)
-            done.set_exception(error)
-        return done
 
 
 def refused(code: str, kind: Any) -> Callable[[str, Told], Told]:
@@ -80,16 +65,6 @@ FAULTS: Mapping[str, Callable[[str, Told], Told]] = {
     "members misshapen": members_misshapen,
     "gone": refused("InvalidThing.NotFound", "error"),
 }
-
-
-@dataclass(frozen=True)
-class World:
-    """What one pass saw, and what was judged of it."""
-
-    evidence: tuple[Evidence, ...]
-    coverage: tuple[Coverage, ...]
-    verdicts: tuple[Verdict, ...]
-    reach: tuple[Coverage, ...]
 
 
 def look(kinds: Sequence[ResourceType], caller: GeneratedAccount) -> tuple[list[Evidence], list[Coverage]]:
@@ -150,54 +125,6 @@ def spoiled(operation: str, fault: Callable[[str, Told], Told]) -> tuple[World, 
     return judge(evidence, coverage, judged), asking, judged
 
 
-def findings(verdicts: Iterable[Verdict]) -> dict[tuple[str, str], Current]:
-    return {
-        verdict.key: Current(
-            check=verdict.check,
-            resource=verdict.resource,
-            resource_type=verdict.resource_type,
-            region=verdict.region,
-            place=verdict.place,
-            state=verdict.verdict,
-            reason=verdict.reason,
-            span_seq=1,
-            since=NOW,
-            judged_digest=verdict.judged_digest,
-            document_digest=verdict.document_digest,
-            evaluator="",
-            turns_at=verdict.turns_at,
-            open=verdict.verdict == "fail",
-        )
-        for verdict in verdicts
-    }
-
-
-def differences(operation: str, before: Iterable[Verdict], after: World) -> Iterator[str]:
-    """What a fault must not do to verdicts and findings."""
-    before = tuple(before)
-    was = {verdict.key: verdict.verdict for verdict in before}
-    for verdict in after.verdicts:
-        if verdict.verdict not in {was.get(verdict.key), "unknown"}:
-            yield f"{operation}: {verdict.key} was {was.get(verdict.key)}, is {verdict.verdict}: {verdict.reason}"
-    lines = {(verdict.check, verdict.place) for verdict in after.verdicts}
-    for verdict in before:
-        if (verdict.check, verdict.place) not in lines:
-            yield f"{operation}: {verdict.check} has no line in {verdict.place}"
-    tracked = track(
-        after.verdicts,
-        findings(before),
-        after.reach,
-        source=SOURCE,
-        library=shipped(),
-        now=NOW,
-        baseline=True,
-        link=str,
-    )
-    for turn in tracked.turns:
-        if turn.state == "absent" or turn.resolves or turn.opens:
-            yield f"{operation}: the finding {turn.check} {turn.resource} turned to {turn.state}"
-
-
 def told(operation: str, world: World, asking: Sequence[ResourceType]) -> Iterator[str]:
     """Where coverage and evidence keep silent about a fault."""
     for kind in asking:
@@ -217,7 +144,7 @@ def test_a_call_that_fails_turns_no_verdict_and_says_so(fault: str) -> None:
     for operation in OPERATIONS:
         world, asking, judged = spoiled(operation, FAULTS[fault])
         before = [verdict for kind in judged for verdict in judged_by_type().get(kind.name, ())]
-        wrong += [*differences(operation, before, world), *told(operation, world, asking)]
+        wrong += [*differences(operation, before, world, SOURCE), *told(operation, world, asking)]
         assert not [seen for seen in world.coverage if "somebody" in seen.detail], "coverage repeats a value"
     assert not wrong, "\n".join(wrong[:40])
 
@@ -228,7 +155,7 @@ def test_an_answer_of_another_form_turns_no_verdict(fault: str) -> None:
     for operation in OPERATIONS:
         world, _, judged = spoiled(operation, FAULTS[fault])
         before = [verdict for kind in judged for verdict in judged_by_type().get(kind.name, ())]
-        wrong += differences(operation, before, world)
+        wrong += differences(operation, before, world, SOURCE)
     assert not wrong, "\n".join(wrong[:40])
 
 

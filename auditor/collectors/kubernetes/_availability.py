@@ -23,14 +23,19 @@ def autoscaled_to(population: Population, namespace: str, kind: str, name: str) 
     return Seen(None) if population.unseen is None else Unseen(population.unseen)
 
 
-def drained(population: Population, namespace: str, labels: Mapping[str, str], replicas: int | None) -> Reading[bool]:
+def drained(
+    population: Population, namespace: str, labels: Mapping[str, str], replicas: Reading[int | None]
+) -> Reading[bool]:
     """Whether budgets select these pods and each lets at least one go while a node is drained."""
     selecting = [
         one for one in in_namespace(population, namespace) if one.selector is not None and one.selector.matches(labels)
     ]
     if not selecting:
         return Seen(value=False) if population.unseen is None else Unseen(population.unseen)
-    if not all(leaves_room(one, 1 if replicas is None else replicas) for one in selecting):
+    if isinstance(replicas, Unseen):
+        return replicas
+    wanted = 1 if replicas.value is None else replicas.value
+    if not all(leaves_room(one, wanted) for one in selecting):
         return Seen(value=False)
     return Seen(value=True) if population.unseen is None else Unseen(population.unseen)
 

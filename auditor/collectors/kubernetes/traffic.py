@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from auditor.collectors.kubernetes import calico, cilium
+from auditor.collectors.kubernetes._controllers import Controller
 from auditor.collectors.kubernetes._joins import in_namespace
 from auditor.collectors.kubernetes._members import gap, member_of
 from auditor.collectors.kubernetes._owners import INPUTS, WORKLOADS, Group
@@ -54,7 +55,7 @@ class CoveredWorkload:
     namespace: str
     kind: str
     members: tuple[str, ...]
-    host_network: bool
+    host_network: Reading[bool]
     uncovered: Reading[tuple[str, ...]]
 
 
@@ -67,7 +68,7 @@ bounded_namespace = DerivedType(
 )
 covered_workload = DerivedType(
     "kubernetes.covered_workload",
-    version=1,
+    version=2,
     title="Workload and its network policies",
     over=WORKLOADS,
     inputs=(*INPUTS, policy, *OTHERS),
@@ -99,17 +100,18 @@ def describe_workload(joined: Joined) -> CoveredWorkload:
     pods: list[Pod] = [member.document for member in group.pods if member.document.phase not in OVER]
     labels = {one.name: one.labels for one in pods}
     specs = [one.spec for one in pods]
-    if not group.pods and group.controller is not None:
+    if not group.pods and isinstance(group.controller, Controller):
         labels[f"template of {group.name}"] = group.controller.pod_labels
         specs += [group.controller.template] if group.controller.template is not None else []
     uncovered = tuple(sorted(name for name, own in labels.items() if not selecting(policies, own)))
-    doubt = _elsewhere(joined, group.namespace) if uncovered else None
+    in_node_network = bool(specs) and all(spec.host_network for spec in specs)
+    doubt = _elsewhere(joined, group.namespace) if uncovered else group.more
     return CoveredWorkload(
         name=group.name,
         namespace=group.namespace,
         kind=group.kind,
         members=tuple(member.id for member in group.pods),
-        host_network=bool(specs) and all(spec.host_network for spec in specs),
+        host_network=Seen(in_node_network) if group.more is None else Unseen(group.more),
         uncovered=Seen(uncovered) if doubt is None else Unseen(doubt),
     )
 

@@ -1,15 +1,18 @@
 """Workloads: what the pods of one controller may do, told once for all of them, and apart where they differ.
 
 Pods are judged as they run, as admission has completed them; a controller that has none now is judged by its template.
+Where pods could not be listed the template may still show a fault, and clears of none: a pod may differ from it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from auditor.collectors.kubernetes import _effective as effective
 from auditor.collectors.kubernetes._availability import autoscaled_to, drained
+from auditor.collectors.kubernetes._controllers import Controller
 from auditor.collectors.kubernetes._images import image
 from auditor.collectors.kubernetes._joins import any_of, in_namespace
 from auditor.collectors.kubernetes._owners import INPUTS, WORKLOADS, Group
@@ -26,6 +29,8 @@ from auditor.domain.resource_type import DerivedType, Joined, Member
 
 ENVIRONMENTS = ("environment", "env", "app.kubernetes.io/environment", "stage")
 """Labels of a namespace by which people say what runs there; the first that is set counts."""
+Words: TypeAlias = tuple[str | Unseen, ...]
+"""What stands out, closed by an ``Unseen`` where more may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,43 +48,43 @@ class Workload:
     kind: str
     members: tuple[str, ...]
     mirror: bool
-    windows: bool
+    windows: Reading[bool]
     environment: Reading[str | None]
-    privileged: tuple[str, ...]
-    host_paths: tuple[str, ...]
-    grave_host_paths: tuple[str, ...]
-    runtime_sockets: tuple[str, ...]
-    host_network: bool
-    host_pid: bool
-    host_ipc: bool
-    host_ports: tuple[str, ...]
-    as_root: tuple[str, ...]
-    gaining_privileges: tuple[str, ...]
-    keeping_capabilities: tuple[str, ...]
-    capabilities_added: tuple[str, ...]
-    without_seccomp: tuple[str, ...]
-    writable_roots: tuple[str, ...]
-    secrets: tuple[str, ...]
-    images: tuple[str, ...]
-    moving_images: tuple[str, ...]
-    unpinned_images: tuple[str, ...]
-    registries: tuple[str, ...]
-    unbounded: tuple[str | Unseen, ...]
-    without_cpu_limit: tuple[str | Unseen, ...]
-    without_liveness: tuple[str, ...]
-    without_readiness: tuple[str, ...]
+    privileged: Words
+    host_paths: Words
+    grave_host_paths: Words
+    runtime_sockets: Words
+    host_network: Reading[bool]
+    host_pid: Reading[bool]
+    host_ipc: Reading[bool]
+    host_ports: Words
+    as_root: Words
+    gaining_privileges: Words
+    keeping_capabilities: Words
+    capabilities_added: Words
+    without_seccomp: Words
+    writable_roots: Words
+    secrets: Words
+    images: Words
+    moving_images: Words
+    unpinned_images: Words
+    registries: Words
+    unbounded: Words
+    without_cpu_limit: Words
+    without_liveness: Words
+    without_readiness: Words
     served: Reading[bool]
-    service_account: str
+    service_account: Reading[str]
     token_mounted: Reading[bool]
     account_bound: Reading[bool]
-    replicas: int | None
+    replicas: Reading[int | None]
     autoscaled_to: Reading[int | None]
     drainable: Reading[bool]
 
 
 workload = DerivedType(
     "kubernetes.workload",
-    version=1,
+    version=2,
     title="Workload",
     over=WORKLOADS,
     inputs=(
@@ -98,32 +103,45 @@ workload = DerivedType(
 
 @dataclass(frozen=True, slots=True)
 class _Variants:
-    """The specifications of a workload's pods, each once, with the pods that have it."""
+    """The specifications of a workload's pods, each once, with the pods that have it; ``more`` says why there may be others."""
 
     told: tuple[tuple[PodSpec, tuple[str, ...]], ...]
+    more: str | None
 
-    def words(self, say: Callable[[PodSpec], Iterable[str]]) -> tuple[str, ...]:
+    def words(self, say: Callable[[PodSpec], Iterable[str]]) -> Words:
         """What is said of the specifications, each word once; one that does not hold for all pods names those it does."""
         said: dict[str, list[str]] = {}
         for spec, pods in self.told:
             for word in dict.fromkeys(say(spec)):
                 said.setdefault(word, []).extend(pods)
         pods_in_all = sum(len(pods) for _, pods in self.told)
-        return tuple(
+        return self.closed(
             word if len(holders) == pods_in_all else f"{word} in {_few(holders)}" for word, holders in said.items()
         )
 
-    def containers(self, say: Callable[[PodSpec, Container], str | None]) -> tuple[str, ...]:
+    def containers(self, say: Callable[[PodSpec, Container], str | None]) -> Words:
         """What is said of containers."""
         return self.words(lambda spec: effective.by_container(spec, say))
 
-    def any(self, say: Callable[[PodSpec], bool]) -> bool:
+    def any(self, say: Callable[[PodSpec], bool]) -> Reading[bool]:
         """Whether it holds for any pod."""
-        return any(say(spec) for spec, _ in self.told)
+        return self.doubted(Seen(value=any(say(spec) for spec, _ in self.told)))
 
-    def images(self, wanted: Callable[[str], bool]) -> tuple[str, ...]:
+    def images(self, wanted: Callable[[str], bool]) -> Words:
         """Images of this kind."""
         return self.words(lambda spec: (one.image for one in spec.containers if wanted(one.image)))
+
+    def all_of(self, say: Callable[[PodSpec], Iterable[str]]) -> Words:
+        """What is said of any specification, in order, whichever pods it holds for."""
+        return self.closed(sorted({word for spec, _ in self.told for word in say(spec)}))
+
+    def closed(self, words: Iterable[str]) -> Words:
+        """These words, and that there may be more."""
+        return (*words, *(() if self.more is None else (Unseen(self.more),)))
+
+    def doubted(self, reading: Reading[bool]) -> Reading[bool]:
+        """The reading, unless it denies what a pod that was not seen may show."""
+        return Unseen(self.more) if self.more is not None and reading == Seen(value=False) else reading
 
 
 @workload.document
@@ -132,10 +150,10 @@ def describe(joined: Joined) -> Workload:
     group = _group(joined)
     variants = _variants(group)
     pods = [member.document for member in group.pods]
-    labels = pods[0].labels if pods else group.controller.pod_labels if group.controller is not None else {}
-    first = variants.told[0][0] if variants.told else None
-    account = "default" if first is None else first.service_account
     controller = group.controller
+    labels = pods[0].labels if pods else controller.pod_labels if isinstance(controller, Controller) else {}
+    account = _account(variants)
+    replicas = _replicas(controller)
     return Workload(
         name=group.name,
         namespace=group.namespace,
@@ -155,33 +173,31 @@ def describe(joined: Joined) -> Workload:
         as_root=variants.containers(effective.as_root),
         gaining_privileges=variants.containers(effective.gaining),
         keeping_capabilities=variants.containers(effective.keeping),
-        capabilities_added=tuple(
-            sorted(frozenset().union(*(effective.capabilities(spec) for spec, _ in variants.told)))
-        ),
+        capabilities_added=variants.all_of(effective.capabilities),
         without_seccomp=variants.containers(effective.unfiltered),
         writable_roots=variants.containers(effective.writable_root),
         secrets=variants.containers(effective.literal_secret),
         images=variants.images(bool),
         moving_images=variants.images(lambda name: not image(name).fixed),
         unpinned_images=variants.images(lambda name: image(name).digest is None),
-        registries=tuple(sorted({image(one.image).registry for spec, _ in variants.told for one in spec.containers})),
+        registries=variants.all_of(lambda spec: (image(one.image).registry for one in spec.containers)),
         unbounded=_limited(joined, group, variants, effective.unbounded),
         without_cpu_limit=_limited(joined, group, variants, effective.without_cpu_limit),
         without_liveness=variants.containers(effective.without_liveness),
         without_readiness=variants.containers(effective.without_readiness),
-        served=any_of(
-            joined.of(service),
-            group.namespace,
-            lambda one: bool(one.selector) and one.selector.items() <= labels.items(),
+        served=variants.doubted(
+            any_of(
+                joined.of(service),
+                group.namespace,
+                lambda one: bool(one.selector) and one.selector.items() <= labels.items(),
+            )
         ),
         service_account=account,
         token_mounted=_token_mounted(joined, group, variants),
         account_bound=_bound(joined, group.namespace, account),
-        replicas=None if controller is None else controller.replicas,
+        replicas=replicas,
         autoscaled_to=autoscaled_to(joined.of(autoscaler), group.namespace, group.kind, group.name),
-        drainable=drained(
-            joined.of(budget), group.namespace, labels, None if controller is None else controller.replicas
-        ),
+        drainable=variants.doubted(drained(joined.of(budget), group.namespace, labels, replicas)),
     )
 
 
@@ -201,14 +217,24 @@ def _variants(group: Group) -> _Variants:
             told.append((spec, [member.document.name]))
         else:
             known.append(member.document.name)
-    if not told and group.controller is not None and group.controller.template is not None:
+    if not told and isinstance(group.controller, Controller) and group.controller.template is not None:
         told.append((group.controller.template, []))
-    return _Variants(tuple((spec, tuple(pods)) for spec, pods in told))
+    return _Variants(tuple((spec, tuple(pods)) for spec, pods in told), group.more)
+
+
+def _account(variants: _Variants) -> Reading[str]:
+    if variants.more is not None:
+        return Unseen(variants.more)
+    return Seen(variants.told[0][0].service_account if variants.told else "default")
+
+
+def _replicas(controller: Controller | Unseen | None) -> Reading[int | None]:
+    return controller if isinstance(controller, Unseen) else Seen(None if controller is None else controller.replicas)
 
 
 def _limited(
     joined: Joined, group: Group, variants: _Variants, say: Callable[[PodSpec, Container], str | None]
-) -> tuple[str | Unseen, ...]:
+) -> Words:
     """What is said of resources; a template is completed by the namespace's defaults, as its pods would be."""
     said = variants.containers(say)
     if group.pods or not said:
@@ -255,13 +281,15 @@ def _token_mounted(joined: Joined, group: Group, variants: _Variants) -> Reading
                     continue
         if mounted is None or mounted:
             return Seen(value=True)
-    return Seen(value=False) if hidden is None else hidden
+    return variants.doubted(Seen(value=False)) if hidden is None else hidden
 
 
-def _bound(joined: Joined, space: str, account: str) -> Reading[bool]:
+def _bound(joined: Joined, space: str, account: Reading[str]) -> Reading[bool]:
     """Whether a binding names the service account; one that was seen decides."""
+    if isinstance(account, Unseen):
+        return account
     populations = (joined.of(role_binding), joined.of(cluster_role_binding))
-    if any(bound_by_name(one, space, account) for one in populations):
+    if any(bound_by_name(one, space, account.value) for one in populations):
         return Seen(value=True)
     short = next((one.unseen for one in populations if one.unseen is not None), None)
     return Seen(value=False) if short is None else Unseen(short)

@@ -82,6 +82,44 @@ def test_unseen_replica_sets_leave_pods_with_their_deployment_by_the_hash_of_its
     assert list(documents(cluster, workload)) == [WEB]
 
 
+@pytest.mark.parametrize(
+    ("refused", "named"),
+    [
+        (("batch/v1:jobs",), "shop/CronJob/report"),
+        (("batch/v1:jobs", "batch/v1:cronjobs"), "shop/CronJob/report"),
+        ((), "shop/Job/report-29401200"),
+    ],
+)
+def test_an_unseen_job_is_its_cron_jobs_by_the_minute_in_its_name(refused: tuple[str, ...], named: str) -> None:
+    cron = {"metadata": meta("report"), "spec": {"jobTemplate": {"spec": {"template": {"spec": {"containers": []}}}}}}
+    mine = {"metadata": meta("report-29401200"), "spec": {}}
+    cluster = FakeCluster(
+        {
+            "core/v1:pods": [pod("report-29401200-x", about=owned("Job", "report-29401200"))],
+            "batch/v1:jobs": [mine],
+            "batch/v1:cronjobs": [cron],
+        },
+        dict.fromkeys(refused, "Forbidden"),
+    )
+    assert documents(cluster, workload)[named]["members"] == ["shop/Pod/report-29401200-x"]
+
+
+def test_a_template_shows_faults_and_clears_of_none_where_pods_were_not_listed() -> None:
+    hidden = {"$unseen": "Forbidden list pods in global"}
+    cluster = a_deployment()
+    cluster.refused["core/v1:pods"] = "Forbidden"
+    found = documents(cluster, workload)[WEB]
+    assert found["privileged"] == [hidden]
+    assert found["keeping_capabilities"] == ["web", hidden]
+    assert (found["host_network"], found["service_account"]) == (hidden, hidden)
+
+
+def test_a_controller_that_was_not_seen_has_no_known_number_of_pods() -> None:
+    cluster = a_deployment(pod())
+    cluster.refused["apps/v1:deployments"] = "Forbidden"
+    assert documents(cluster, workload)[WEB]["replicas"] == {"$unseen": "Forbidden list deployments in global"}
+
+
 def test_a_deployment_without_pods_is_judged_by_its_template() -> None:
     cluster = FakeCluster({"apps/v1:deployments": [deployment(hostPID=True)]})
     found = documents(cluster, workload)[WEB]
