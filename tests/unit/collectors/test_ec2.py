@@ -116,7 +116,8 @@ class TestUserData:
         assert packed == [user_data(b"DB_PASS=hunter2")] * 2
 
     def test_no_script_is_a_clean_script(self) -> None:
-        for answer in ({"UserData": {}}, {}):
+        answers: tuple[dict[str, Any], ...] = ({"UserData": {}}, {})
+        for answer in answers:
             assert scan_user_data(answer) == {"patterns_version": PATTERNS_VERSION, "hits": [], "values": []}
 
     def test_scripts_that_differ_in_bytes_that_are_no_text_are_told_apart(self) -> None:
