@@ -57,6 +57,7 @@ class Work:
             pool=pool,
             clock=installation.clock,
             link=installation.link,
+            fingerprint=installation.fingerprint,
             enabled=switched_on,
         )
         self._deliveries = PostgresDeliveries(installation.app, self._secret, installation.clock)

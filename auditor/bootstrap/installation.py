@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 from auditor.bootstrap.configured import blobs_of, configured, given_roots, vault_of
 from auditor.bootstrap.duties import Notary, Work
 from auditor.bootstrap.looking import call, now
-from auditor.bootstrap.purposes import CLUSTER_TOKEN, WEBHOOK_SECRET
+from auditor.bootstrap.purposes import CLUSTER_TOKEN, REDACTED_VALUE, WEBHOOK_SECRET
 from auditor.collectors import declared
 from auditor.collectors.pace import Bucket
 from auditor.domain.control import Library
@@ -26,6 +26,7 @@ from auditor.domain.errors import CollectionError, ConfigurationError
 from auditor.domain.events import Event
 from auditor.domain.finding import Turn
 from auditor.domain.ports import Caller, Clock
+from auditor.domain.redaction import Fingerprint
 from auditor.domain.scope import Scope
 from auditor.domain.scope_change import ScopeChange
 from auditor.domain.source import Source
@@ -179,6 +180,16 @@ class Installation:
             threads=threads,
             bucket=bucket,
         )
+
+    def fingerprint(self, tenant: UUID) -> Fingerprint:
+        """What stands for a tenant's values that are seen and not kept; nobody can confirm one once the tenant's key is destroyed.
+
+        Raises:
+            EvidenceError: It was destroyed.
+        """
+        from auditor.trust.encryption import fingerprints  # noqa: PLC0415  (not for scans)
+
+        return fingerprints(self.keys.derived(tenant, REDACTED_VALUE))
 
     def add_webhook(self, tenant: UUID, url: str, *, by: str) -> str:
         """Keep a webhook for what happens from now on, and give its secret: nobody can read it again.

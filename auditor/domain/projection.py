@@ -1,4 +1,7 @@
-"""What of an answer is kept: allow-listed paths only, as plain JSON. What is not kept cannot leak."""
+"""What of an answer is kept: allow-listed paths only, as plain JSON. What is not kept cannot leak.
+
+A value that was withheld becomes its mark here, on the one way by which an answer becomes evidence.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from functools import cache
 from typing import Any, TypeAlias
 
 from auditor.domain.reading import UNSEEN_KEY
+from auditor.domain.redaction import Fingerprint, Withheld
 from auditor.domain.resource_type import TEMPLATE
 from auditor.proof.canonical import stamp
 
@@ -29,30 +33,30 @@ def tree(paths: tuple[str, ...]) -> Tree:
     return root
 
 
-def project(answer: Any, kept: Tree | None) -> Any:
+def project(answer: Any, kept: Tree | None, fingerprint: Fingerprint | None = None) -> Any:
     """The kept part of an answer. Lists are projected member by member; a name that is missing stays missing.
 
     Raises:
         TypeError: A plain value where fields are to be kept: the answer has another form than was declared.
     """
     if kept is None:
-        return plain(answer)
+        return plain(answer, fingerprint)
     if isinstance(answer, list):
-        return [project(member, kept) for member in answer]
+        return [project(member, kept, fingerprint) for member in answer]
     if not isinstance(answer, _MAPPING):
         if kept and answer is not None:
             raise TypeError(f"no fields in a {type(answer).__name__}")
-        return plain(answer)
+        return plain(answer, fingerprint)
     told = ((name, answer.get(name), below) for name, below in kept.items())
     return {
-        name: value if type(value) is str and below is None else project(value, below)
+        name: value if type(value) is str and below is None else project(value, below, fingerprint)
         for name, value, below in told
         if value is not None
     }
 
 
-def plain(value: Any) -> Any:
-    """A vendor's value as JSON: times become RFC 3339 text in UTC.
+def plain(value: Any, fingerprint: Fingerprint | None = None) -> Any:
+    """A vendor's value as JSON: times become RFC 3339 text in UTC, what was withheld its mark.
 
     Raises:
         TypeError: Bytes. They have no place in evidence: a declaration that meets them needs ``project``.
@@ -62,9 +66,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return stamp(value if value.tzinfo else value.replace(tzinfo=UTC))
     if isinstance(value, _MAPPING):
-        return {str(name): plain(member) for name, member in value.items()}
+        return {str(name): plain(member, fingerprint) for name, member in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
-        return [plain(member) for member in value]
+        return [plain(member, fingerprint) for member in value]
+    if isinstance(value, Withheld):
+        return value.mark(fingerprint)
     raise TypeError(f"evidence may not hold a {type(value).__name__}")
 
 

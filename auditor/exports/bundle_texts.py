@@ -24,6 +24,8 @@ WHAT IT DOES NOT SHOW
    an older bundle, a message, a time stamp.
 6. That a document follows from its evidence. verify/ judges documents; "auditor reperform" derives them again from the evidence.
 7. That a control worked. A verdict is about one resource at one moment. Concluding is the auditor's.
+8. What a value was that was seen and not kept (redactions in data/evidence/index.jsonl), nor that it looked as is told. Another
+   fingerprint shows that it changed; a guess can be confirmed by nobody but the holder of the entity's key.
 """
 
 _README = """\

@@ -17,6 +17,7 @@ from typing import Any
 from auditor.domain.coverage import Coverage, Rota
 from auditor.domain.evidence import Collection, Evidence, Exclusion, Held, Known, Provenance
 from auditor.domain.ports import Caller, Clock
+from auditor.domain.redaction import Fingerprint
 from auditor.domain.resource_type import Read, ResourceType
 from auditor.domain.scope import Scope
 from auditor.domain.source import GLOBAL, Place
@@ -44,6 +45,7 @@ def collect(
     known: Mapping[tuple[str, str], Known] = NOTHING_KNOWN,
     rota: Callable[[str], Rota] = every_run,
     scope: Scope = EVERYTHING,
+    fingerprint: Fingerprint | None = None,
 ) -> Collection:
     """Everything that one place shows of these types; plain types of other places are left alone.
 
@@ -62,6 +64,7 @@ def collect(
         rota: Whose turn it is, by type.
         scope: Which resources are left out by tag or id: they are collected all the same and told as excluded. Places
             are never left out this way.
+        fingerprint: What stands for values that are seen and not kept, so that a change of them shows; without a tenant none.
 
     Raises:
         AuditorError: The door says that looking must end.
@@ -70,7 +73,16 @@ def collect(
     asked = Questions(caller)
     tasks = _Tasks(pool)
     looks = [
-        Look(kind, place, caller, asked, clock, known=_comparable(kind, known, scope), rota=rota(kind.name))
+        Look(
+            kind,
+            place,
+            caller,
+            asked,
+            clock,
+            known=_comparable(kind, known, scope),
+            rota=rota(kind.name),
+            fingerprint=fingerprint,
+        )
         for kind in resource_types
         if (kind.place == "account") == (place.region == GLOBAL)
     ]

@@ -20,8 +20,9 @@ from auditor.domain.coverage import Coverage, CoverageState, Rota
 from auditor.domain.errors import AuditorError
 from auditor.domain.evidence import Evidence, Held, Known
 from auditor.domain.ports import Caller, CallFailed, Clock
-from auditor.domain.projection import UnseenFieldError, fill, hidden, project, tree
+from auditor.domain.projection import UnseenFieldError, fill, hidden, plain, project, tree
 from auditor.domain.reading import UNSEEN_KEY, Readings
+from auditor.domain.redaction import Fingerprint
 from auditor.domain.resource_type import COMMON, Read, ResourceType, templates
 from auditor.domain.source import GLOBAL, Place
 from auditor.pipeline.ask import Answer, Broken, Questions, broken
@@ -61,6 +62,7 @@ class Look:
         *,
         known: Mapping[tuple[str, str], Known],
         rota: Rota,
+        fingerprint: Fingerprint | None,
     ) -> None:
         self.kind = kind
         self.rota = rota if kind.details else Rota()
@@ -68,6 +70,7 @@ class Look:
         self._asked = asked
         self._clock = clock
         self._before = known
+        self._fingerprint = fingerprint
         self._region = caller.home if place.region == GLOBAL else place.region
         self._common = {"account": caller.account, "partition": caller.partition, "region": self._region}
         self._failures: list[tuple[tuple[int, int], CallFailed, CoverageState]] = []
@@ -175,14 +178,14 @@ class Look:
         listing = self.kind.listing
         if listing is None:
             return Listed(self._place.native_id, self._place.region, {}, {}, self._digest(self._place.region, {}))
-        content = project(item, self._kept)
+        content = project(item, self._kept, self._fingerprint)
         region = str(item.get(listing.region) or self._region) if listing.region else self._region
         own = templates(listing.id) - COMMON or {listing.id}
         if not all(isinstance(item[name], str) and item[name] for name in own):
             raise TypeError(f"{listing.id} names nothing")
         named = "{" in listing.id
         native_id = fill(listing.id, {**item, **self._common, "region": region}) if named else item[listing.id]
-        steady = content if self._steady == self._kept else project(item, self._steady)
+        steady = content if self._steady == self._kept else project(item, self._steady, self._fingerprint)
         return Listed(native_id, region, item, content, self._digest(region, steady))
 
     def _digest(self, region: str, content: Mapping[str, Any]) -> str:
@@ -252,6 +255,8 @@ class Look:
         """What of an answer is kept; made once where all resources share the answer."""
 
         def make() -> Any:
-            return read.project(told) if read.project is not None else project(told, tree(read.keep))
+            if read.project is not None:
+                return plain(read.project(told), self._fingerprint)
+            return project(told, tree(read.keep), self._fingerprint)
 
         return answer.once((read, "kept"), make) if shared and read in self.shared else make()

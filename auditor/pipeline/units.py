@@ -19,6 +19,7 @@ from auditor.domain.events import Event
 from auditor.domain.evidence import Collection, Held, Known, Provenance
 from auditor.domain.finding import Turn
 from auditor.domain.ports import Caller, Claim, Clock, Objects, Store, TenantStore
+from auditor.domain.redaction import Fingerprint
 from auditor.domain.resource_type import AnyType, ResourceType
 from auditor.domain.scope import INVENTORY, Scope
 from auditor.domain.source import GLOBAL, JOIN, Manners, Source, Unit, public_id
@@ -81,6 +82,8 @@ class Workshop:
     pool: Executor
     clock: Clock
     link: Callable[[UUID], str]
+    fingerprint: Callable[[UUID], Fingerprint]
+    """What stands for a tenant's values that are seen and not kept."""
     enabled: Callable[[Caller], Sequence[str]] = nothing_told
     """The regions that an account has switched on; none where it does not say."""
     stops: Stops = field(default_factory=Stops)
@@ -114,6 +117,7 @@ class Workshop:
                 known=begun.known,
                 rota=begun.rota,
                 scope=begun.scope,
+                fingerprint=self.fingerprint(claim.tenant),
             )
             regions = self.enabled(watched) if begun.asks_regions else ()
         # A crash from here on leaves objects without rows: the next lease puts the same bytes at the same addresses.

@@ -134,6 +134,10 @@ class PostgresKeys:
         with self._database.under(tenant) as connection:
             return self._tenant_key(connection, tenant)[1]
 
+    def derived(self, tenant: UUID, purpose: str) -> bytes:
+        """A key of the tenant's own for one purpose, gone with its secret. Raises as ``tenant_secret`` does."""
+        return self._seals.derive(self.tenant_secret(tenant), purpose)
+
     def ensure(self, tenant: UUID, digests: Collection[str]) -> dict[str, ObjectKey]:
         """The key of each content, made and committed where there is none yet; whoever came first made it.
 

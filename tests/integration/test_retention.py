@@ -280,6 +280,9 @@ def test_a_shredded_tenant_can_be_read_by_nobody_and_keeps_nothing_more(world: W
     theirs = neighbour.seen("theirs")
     digests = [world.seen("a"), world.seen("b")]
     ring = Keyring(None, world.keys.tenant_secret)
+    assert world.keys.derived(world.tenant, "redacted value") != neighbour.keys.derived(
+        neighbour.tenant, "redacted value"
+    )
     sealed = ring.seal(world.tenant, "webhook secret", b"s")
     told: dict[str, Any] = {"period": SIX_YEARS, "now": AT + DAY, "by": "ana", "why": "contract ended"}
     erasure = shred_tenant(world.store, world.blobs, world.tenant, **told)
@@ -291,6 +294,8 @@ def test_a_shredded_tenant_can_be_read_by_nobody_and_keeps_nothing_more(world: W
         world.vault.put(world.tenant, sha256(b"c").hexdigest(), b"c")
     with pytest.raises(EvidenceError, match="keys of this tenant were destroyed"):
         ring.open(world.tenant, "webhook secret", sealed)
+    with pytest.raises(EvidenceError, match="keys of this tenant were destroyed"):
+        world.keys.derived(world.tenant, "redacted value")
     assert neighbour.read(theirs) == b"theirs"
     assert world.acts() == ["evidence.shred_tenant"]
 

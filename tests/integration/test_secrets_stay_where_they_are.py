@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import zipfile
@@ -57,7 +58,9 @@ class Planted:
                 plant(self)
 
     def _in_user_data(self) -> None:
-        script = f"#!/bin/sh\nexport DB_PASSWORD={self.new('user-data')}\n"
+        line = f"export DB_PASSWORD={self.new('user-data')}"
+        script = f"#!/bin/sh\n{line}\n"
+        self.values |= {"user-data line": line, "user-data whole": script}
         self.client("ec2").run_instances(ImageId="ami-0a1b2c3d", MinCount=1, MaxCount=1, UserData=script)
         template = base64.b64encode(f"TOKEN={self.new('template-data')}".encode()).decode()
         self.client("ec2").create_launch_template(
@@ -238,6 +241,10 @@ def test_no_secret_of_the_account_reaches_database_files_logs_exports_or_pages(
     assert run.counts["fail"] > 0
     leaky = world.findings("ec2.instance.no_secrets_in_user_data")
     assert "fail" in leaky.values(), "the scan for secrets saw what was planted"
+    fingerprint, evidence = world.here.fingerprint(world.tenant), [shown for _, shown in in_evidence(world)]
+    for place in ("lambda", "lambda-plain", "codebuild", "user-data line", "user-data whole"):
+        fp = fingerprint(hashlib.sha256(planted.values[place].encode()).digest())
+        assert any(fp in shown for shown in evidence), f"a mark stands for what was planted: {place}"
     told = [
         *in_database(world),
         *in_evidence(world),
@@ -260,6 +267,8 @@ def test_no_secret_of_the_account_reaches_database_files_logs_exports_or_pages(
 
 
 def _forms(value: str) -> tuple[str, ...]:
-    """As it is, and as base64 would carry it, whatever stands before it."""
+    """As it is, as base64 would carry it, whatever stands before it, and as a digest without a key, by which it can be guessed."""
     encoded = {base64.b64encode(b"x" * shift + value.encode()).decode()[4:-4] for shift in range(3)}
-    return (value, *sorted(encoded))
+    hashed = hashlib.sha256(value.encode()).digest()
+    unkeyed = (hashed[:8].hex(), base64.b64encode(hashed).decode()[:16], hashed.decode("latin-1"))
+    return (value, *sorted(encoded), *unkeyed)

@@ -38,7 +38,7 @@ def scan_project(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 project = ResourceType(
     "aws.codebuild.project",
-    version=1,
+    version=2,
     title="CodeBuild project",
     listing=Listing(
         "codebuild:list_projects",

@@ -12,8 +12,8 @@ from typing import Any
 
 from auditor.collectors.aws._ec2 import arn, first, titled
 from auditor.domain.reading import UNSEEN_KEY, Reading, Readings, Seen, Unseen, both
+from auditor.domain.redaction import text, withhold
 from auditor.domain.resource_type import Listing, Read, ResourceType
-from auditor.domain.secrets import PATTERNS_VERSION, scan
 
 GONE = frozenset({"terminated", "shutting-down"})
 LARGEST_SCRIPT = 4 * 2**20
@@ -54,7 +54,7 @@ def _state(seen: Readings) -> Reading[str]:
 
 
 def scan_user_data(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """What the start script shows of secrets: pattern names and lines only; the script itself is let go.
+    """What the start script shows of secrets: pattern names and lines, and marks for these and the whole; the script is let go.
 
     A script that cannot be unpacked is unseen: calling it clean would be a guess.
     """
@@ -63,8 +63,7 @@ def scan_user_data(answer: Mapping[str, Any]) -> dict[str, Any]:
         script = _unpacked(base64.b64decode(encoded))
     except (binascii.Error, ValueError, zlib.error) as error:
         return {UNSEEN_KEY: f"UserDataUnreadable ec2:DescribeInstanceAttribute ({type(error).__name__})"}
-    hits = [{"pattern": hit.pattern, "place": hit.place} for hit in scan(script.decode("utf-8", "replace"))]
-    return {"patterns_version": PATTERNS_VERSION, "hits": hits}
+    return withhold(text(script.decode("utf-8", "surrogateescape")) if script else ())
 
 
 def _unpacked(script: bytes) -> bytes:
@@ -79,7 +78,7 @@ def _unpacked(script: bytes) -> bytes:
 
 instance = ResourceType(
     "aws.ec2.instance",
-    version=1,
+    version=2,
     title="EC2 instance",
     listing=Listing(
         "ec2:describe_instances",

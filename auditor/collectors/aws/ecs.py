@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from auditor.collectors.aws._variables import scan_variables, told_secrets
+from auditor.collectors.aws._variables import told_secrets
 from auditor.domain.reading import Reading, Readings
+from auditor.domain.redaction import Piece, variable, withhold
 from auditor.domain.resource_type import Listing, Read, ResourceType
-from auditor.domain.secrets import PATTERNS_VERSION
 
 BATCH = 10
 """Services that one call may describe."""
@@ -81,17 +81,14 @@ def scan_definition(answer: Mapping[str, Any]) -> dict[str, Any]:
             }
             for each in containers
         ],
-        "variables": {
-            "patterns_version": PATTERNS_VERSION,
-            "hits": [hit for each in containers for hit in _hits(each)],
-        },
+        "variables": withhold(piece for each in containers for piece in _pieces(each)),
     }
 
 
-def _hits(container: Mapping[str, Any]) -> Iterator[Mapping[str, str]]:
-    variables = container.get("environment") or ()
-    for hit in scan_variables((each.get("name"), each.get("value")) for each in variables)["hits"]:
-        yield {"pattern": hit["pattern"], "place": f"{hit['place']} of {container.get('name')}"}
+def _pieces(container: Mapping[str, Any]) -> Iterator[Piece]:
+    for each in container.get("environment") or ():
+        name = str(each.get("name"))
+        yield variable(name, str(each.get("value") or ""), place=f"{name} of {container.get('name')}")
 
 
 def _sets(service: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
@@ -128,7 +125,7 @@ service = ResourceType(
 
 task_definition = ResourceType(
     "aws.ecs.task_definition",
-    version=1,
+    version=2,
     title="ECS task definition",
     listing=Listing(
         "ecs:describe_services",

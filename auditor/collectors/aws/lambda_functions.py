@@ -46,7 +46,7 @@ def scanned(environment: Mapping[str, Any]) -> dict[str, Any]:
 
 function = ResourceType(
     "aws.lambda.function",
-    version=2,
+    version=3,
     title="Lambda function",
     listing=Listing(
         "lambda:list_functions",

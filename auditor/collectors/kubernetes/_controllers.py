@@ -70,7 +70,7 @@ def controller_type(
 ) -> ResourceType:
     """A declared kind of controller."""
     declared = ResourceType(
-        name, version=1, title=title, place="account", listing=controllers(operation, kind, template=template)
+        name, version=2, title=title, place="account", listing=controllers(operation, kind, template=template)
     )
     declared.document(describe_controller)
     return declared

@@ -1,6 +1,6 @@
 """What a pod asks of its host: the kept paths of a pod's specification, wherever it stands, and its reading.
 
-Values of variables are scanned while pages come and never kept; kept are the pattern and the place.
+Values of variables are withheld while pages come; kept are the place, the patterns a value shows, and its mark.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from auditor.collectors.kubernetes._about import texts, words
-from auditor.domain.secrets import PATTERNS_VERSION, scan_named
+from auditor.domain.redaction import variable, withhold
 
 LISTS: Mapping[str, str] = {
     "containers": "container",
@@ -136,19 +136,14 @@ def paths(prefix: str) -> tuple[str, ...]:
 
 
 def scan_environment(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Which variables of which containers hold something that looks like a secret, with the list of patterns used."""
-    hits = {
-        (f"{container.get('name')}/{hit.place}", hit.pattern)
+    """The literal variables of all containers with marks for values, and which of them look like a secret."""
+    return withhold(
+        variable(str(one["name"]), str(one["value"]), place=f"{container.get('name')}/{one['name']}")
         for name in LISTS
         for container in spec.get(name) or ()
-        for variable in container.get("env") or ()
-        if variable.get("value")
-        for hit in scan_named({str(variable["name"]): str(variable["value"])})
-    }
-    return {
-        "patterns_version": PATTERNS_VERSION,
-        "hits": [{"pattern": pattern, "place": place} for place, pattern in sorted(hits)],
-    }
+        for one in container.get("env") or ()
+        if one.get("value")
+    )
 
 
 def pod_spec(spec: Mapping[str, Any], environment: Mapping[str, Any] | None) -> PodSpec:

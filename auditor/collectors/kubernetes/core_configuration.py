@@ -1,16 +1,17 @@
-"""ConfigMaps (what their values look like, never the values), Secrets (their metadata alone) and service accounts."""
+"""ConfigMaps (what their values look like and marks for them, never the values), Secrets (their metadata alone) and service accounts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from auditor.collectors.kubernetes._about import fields, labels_of, name_of, namespace_of, told
 from auditor.collectors.kubernetes._listing import listing
 from auditor.domain.reading import Readings
+from auditor.domain.redaction import Piece, text, variable, withhold
 from auditor.domain.resource_type import ResourceType
-from auditor.domain.secrets import PATTERNS_VERSION, scan, scan_named
+from auditor.domain.secrets import scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +44,23 @@ class ServiceAccount:
 
 
 def add(item: Mapping[str, Any]) -> dict[str, Any]:
-    """What a scan of a ConfigMap's values finds, line by line; a key with one line is a named value besides."""
-    hits: set[tuple[str, str]] = set()
-    for key, value in (item.get("data") or {}).items():
-        text = str(value).strip("\n")
-        if "\n" in text:
-            hits |= {(f"{key} {hit.place}", hit.pattern) for hit in scan(text)}
-        else:
-            hits |= {(str(key), hit.pattern) for hit in (*scan_named({str(key): text}), *scan(text))}
-    return {
-        "values": {
-            "patterns_version": PATTERNS_VERSION,
-            "hits": [{"pattern": pattern, "place": place} for place, pattern in sorted(hits)],
-        }
-    }
+    """The keys of a ConfigMap with marks for values, scanned line by line; a key with one line is a named value besides."""
+    data = item.get("data") or {}
+    return {"values": withhold(piece for key, value in data.items() for piece in _pieces(str(key), str(value)))}
+
+
+def _pieces(key: str, value: str) -> Iterator[Piece]:
+    told = value.strip("\n")
+    if "\n" in told:
+        yield from text(told, place=key)
+    else:
+        named = variable(key, told)
+        yield named._replace(patterns=[*named.patterns, *(hit.pattern for hit in scan(told))])
 
 
 config_map = ResourceType(
     "kubernetes.config_map",
-    version=1,
+    version=2,
     title="ConfigMap",
     place="account",
     listing=listing("core/v1:configmaps", "ConfigMap", add=add, added=("values",)),

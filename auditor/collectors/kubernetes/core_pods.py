@@ -50,7 +50,7 @@ class Pod:
 
 
 def add(item: Mapping[str, Any]) -> dict[str, Any]:
-    """What is kept of a pod beyond its paths: hits of the scan, and what only its whole tells."""
+    """What is kept of a pod beyond its paths: what stands for its variables, and what only its whole tells."""
     spec = item.get("spec") or {}
     return {
         "environment": scan_environment(spec),
@@ -61,7 +61,7 @@ def add(item: Mapping[str, Any]) -> dict[str, Any]:
 
 pod = ResourceType(
     "kubernetes.pod",
-    version=1,
+    version=2,
     title="Pod",
     place="account",
     listing=listing(

@@ -23,6 +23,7 @@ from auditor.domain.document import as_json
 from auditor.domain.network import Opening
 from auditor.domain.reading import Readings, Seen, Unseen
 from auditor.domain.resource_type import Joined, Member, Population
+from auditor.domain.secrets import PATTERNS_VERSION
 
 DENIED = {"$unseen": "AccessDenied ec2:Something"}
 UNSEEN = Unseen("AccessDenied ec2:Something")
@@ -105,18 +106,22 @@ class TestInstance:
 class TestUserData:
     def test_only_pattern_and_line_are_kept(self) -> None:
         kept = user_data(b"#!/bin/sh\nexport DB_PASS=hunter2\n")
-        assert kept["hits"] == [{"pattern": "password", "place": "line 2"}]
+        assert [(hit["pattern"], hit["place"]) for hit in kept["hits"]] == [("password", "line 2")]
+        assert [value["place"] for value in kept["values"]] == ["whole"]
         assert "hunter2" not in str(kept)
         assert instance_with(user_data=kept).secrets == Seen(("password in line 2",))
 
     def test_a_packed_script_is_unpacked_first(self) -> None:
-        assert user_data(gzip.compress(b"DB_PASS=hunter2", mtime=0))["hits"] == [
-            {"pattern": "password", "place": "line 1"}
-        ]
+        packed = [user_data(gzip.compress(b"DB_PASS=hunter2", mtime=at)) for at in (0, 1)]
+        assert packed == [user_data(b"DB_PASS=hunter2")] * 2
 
     def test_no_script_is_a_clean_script(self) -> None:
-        assert scan_user_data({"UserData": {}})["hits"] == []
-        assert scan_user_data({})["hits"] == []
+        answers: tuple[dict[str, Any], ...] = ({"UserData": {}}, {})
+        for answer in answers:
+            assert scan_user_data(answer) == {"patterns_version": PATTERNS_VERSION, "hits": [], "values": []}
+
+    def test_scripts_that_differ_in_bytes_that_are_no_text_are_told_apart(self) -> None:
+        assert user_data(b"\xff")["values"] != user_data(b"\xfe")["values"]
 
     @pytest.mark.parametrize(
         "script",

@@ -16,6 +16,7 @@ from auditor.collectors.aws.ecs import (
     services,
     task_definition,
 )
+from auditor.domain.projection import plain
 from auditor.domain.reading import Seen, Unseen
 
 PLACE = "arn:aws:ecs:eu-west-1:111122223333"
@@ -90,7 +91,7 @@ def test_host_powers_are_told_one_by_one() -> None:
 
 def test_variables_leave_pattern_name_and_container_and_never_a_value() -> None:
     container = {**QUIET, "environment": [{"name": "DB_PASSWORD", "value": "correct-horse"}]}
-    told = scan_definition({"taskDefinition": {"containerDefinitions": [container]}})
+    told = plain(scan_definition({"taskDefinition": {"containerDefinitions": [container]}}))
     assert "correct-horse" not in json.dumps(told)
     assert defined(container).secrets == Seen(("password in DB_PASSWORD of web",))
 

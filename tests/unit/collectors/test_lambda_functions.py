@@ -10,6 +10,7 @@ import pytest
 
 from auditor.collectors.aws._tables import supported_until
 from auditor.collectors.aws.lambda_functions import Function, function, functions
+from auditor.domain.projection import plain
 from auditor.domain.reading import Seen, Unseen
 
 ARN = "arn:aws:lambda:eu-west-1:111122223333:function:intake"
@@ -37,7 +38,8 @@ def described(**content: Any) -> Function:
 def listed(environment: dict[str, Any] | None) -> dict[str, Any]:
     item = {"FunctionName": "intake", "FunctionArn": ARN}
     (told,) = functions({"Functions": [item if environment is None else {**item, "Environment": environment}]})
-    return dict(told)
+    kept: dict[str, Any] = plain(told)
+    return kept
 
 
 def policy(principal: Any, condition: dict[str, Any] | None = None) -> dict[str, str]:
@@ -45,9 +47,11 @@ def policy(principal: Any, condition: dict[str, Any] | None = None) -> dict[str,
     return {"Policy": json.dumps({"Statement": [{**statement, **({"Condition": condition} if condition else {})}]})}
 
 
-def test_variables_leave_pattern_and_name_and_never_a_value() -> None:
+def test_variables_leave_name_mark_and_pattern_and_never_a_value() -> None:
     told = listed({"Variables": {"DB_PASSWORD": "correct-horse", "MODE": "fast"}})
-    assert told["ScannedVariables"]["hits"] == [{"pattern": "password", "place": "DB_PASSWORD"}]
+    mark = {"redacted": True, "len_bucket": 16}
+    assert told["ScannedVariables"]["hits"] == [{"pattern": "password", "place": "DB_PASSWORD", "value": mark}]
+    assert told["ScannedVariables"]["values"] == [{"place": "MODE", "value": {**mark, "len_bucket": 8}}]
     assert "correct-horse" not in json.dumps(told)
     assert "Environment" not in told
 

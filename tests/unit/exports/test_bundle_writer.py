@@ -180,16 +180,25 @@ def test_what_was_taken_out_of_evidence_stands_in_its_index_by_place_and_kind_an
     tmp_path: Path,
 ) -> None:
     told = story()
-    marks = {"patterns_version": 3, "hits": [{"place": "line 2", "pattern": "password"}]}
-    document = {"name": "scripted", "public": False, "user_data": marks}
+    mark = {"redacted": True, "len_bucket": 32, "fp": "0a1b2c3d4e5f6071"}
+    earlier = {"patterns_version": 2, "hits": [{"place": "TOKEN", "pattern": "token"}]}
+    hits = [{"place": "line 2", "pattern": "password", "value": mark}]
+    marks = {"patterns_version": 3, "hits": hits, "values": [{"place": "whole", "value": {**mark, "fp": "ff"}}]}
+    document = {"name": "scripted", "public": False, "user_data": marks, "earlier": earlier}
     told.judged("s3.bucket.closed", "arn:aws:s3:::scripted", document, ENDS - timedelta(minutes=30), state="pass")
     told.log.heads.pop()
     told.log.sign(ENDS)
     root = write(tmp_path, StorySource(told))
     assert verify(root, REAL.verifier).outcome == VERIFIED
     lines = [json.loads(line) for line in (root / "data/evidence/index.jsonl").read_bytes().splitlines()]
-    found = {"path": "answer.user_data", "place": "line 2", "kind": "password", "patterns_version": 3}
-    assert [one["redactions"] for one in lines if one["resource"].endswith(":scripted")] == [[found]]
+    names = ("path", "place", "kind", "patterns_version", "fingerprint")
+    found = (
+        ("answer.earlier", "TOKEN", "token", 2, None),  # as a release kept it that made no fingerprints
+        ("answer.user_data", "line 2", "password", 3, "0a1b2c3d4e5f6071"),
+        ("answer.user_data", "whole", "value", 3, "ff"),
+    )
+    (scripted,) = [one["redactions"] for one in lines if one["resource"].endswith(":scripted")]
+    assert scripted == [dict(zip(names, one, strict=True)) for one in found]
     assert [one["redactions"] for one in lines if not one["resource"].endswith(":scripted")] == [[]] * (len(lines) - 1)
 
 
