@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from auditor.domain.secrets import Hit, is_reference, scan, scan_named, secret_name
@@ -122,21 +120,11 @@ def test_no_hit_holds_the_value() -> None:
     assert "hunter2" not in repr(scan("DB_PASS=hunter2\npostgres://app:hunter2@db/app"))
 
 
-def test_lines_made_to_cost_much_do_not() -> None:
-    started = time.perf_counter()
-    for unit in (
-        "a",
-        "a.",
-        "a=",
-        "a:",
-        '"',
-        "token=",
-        "--token ",
-        "x://",
-        "x://a:",
-        "eyJaaaaaaaaa.",
-        "AKIA",
-        "token='",
-    ):
-        scan(unit * (200_000 // len(unit)))
-    assert time.perf_counter() - started < 10
+@pytest.mark.timeout(60)  # ends at once, or not within the hour where a pattern is quadratic in the line
+@pytest.mark.parametrize(
+    "unit",
+    ["a", "a.", "a=", "a:", '"', "token=", "--token ", "x://", "x://a:", "eyJaaaaaaaaa.", "AKIA", "token='"],
+)
+def test_a_line_made_to_cost_much_comes_to_its_end(unit: str) -> None:
+    line = unit * (400_000 // len(unit))
+    assert {hit.place for hit in scan(line)} <= {"line 1"}

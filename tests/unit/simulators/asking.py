@@ -35,12 +35,12 @@ class Told:
 class Asker:
     """Asks a running cluster over one connection that is opened anew when it was lost."""
 
-    def __init__(self, cluster: ClusterApi) -> None:
+    def __init__(self, cluster: ClusterApi, timeout: float | None = 10) -> None:
         self.cluster = cluster
         self._admin = cluster.admin_token()
         context = ssl.create_default_context(cadata=cluster.authority)
         context.verify_flags |= ssl.VERIFY_X509_STRICT
-        self._connection = http.client.HTTPSConnection(urlsplit(cluster.url).netloc, context=context, timeout=10)
+        self._connection = http.client.HTTPSConnection(urlsplit(cluster.url).netloc, context=context, timeout=timeout)
 
     def __call__(
         self, path: str, *, token: str | None = "", accept: str = "application/json", body: object = None
