@@ -67,7 +67,7 @@ def collect(
         AuditorError: The door says that looking must end.
     """
     started_at = clock()
-    asked = Questions(caller)
+    asked = Questions(caller, clock)
     tasks = _Tasks(pool)
     looks = [
         Look(kind, place, caller, asked, clock, known=_comparable(kind, known, scope), rota=rota(kind.name))
@@ -95,7 +95,7 @@ def collect(
         place=place.region,
         evidence=tuple(evidence),
         coverage=tuple(coverage),
-        provenance=Provenance(caller.identity, caller.endpoint, started_at, clock()),
+        provenance=Provenance(caller.identity, caller.endpoint, started_at, clock(), scope.version),
         calls=dict(asked.calls),
         held=tuple(held),
         excluded=tuple(excluded),

@@ -30,6 +30,7 @@ source = tenants(
     words("external_id", null=True),
     words("profile", null=True),
     words("endpoint_url", null=True),
+    words("answered_by", null=True),
     sa.Column("regions", sa.ARRAY(sa.Text), nullable=False),
     number("every_seconds"),
     at("created_at"),
