@@ -14,9 +14,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from auditor.domain.calls import Hear, unheard
 from auditor.collectors.aws import resource_types
 from auditor.collectors.aws._client import connect
+from auditor.domain.calls import Hear, unheard
 from auditor.domain.ports import Caller
 from auditor.domain.scope import Scope
 from auditor.pipeline.plan import places, select

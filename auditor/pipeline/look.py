@@ -27,7 +27,6 @@ from auditor.domain.resource_type import COMMON, Read, ResourceType, templates
 from auditor.domain.source import GLOBAL, Place
 from auditor.pipeline.ask import Answer, Broken, Questions, broken
 
-
 RESTS_ON = "$calls"
 """Under which an item of an inner listing carries the calls of its chain; no field of an API has this name."""
 
