@@ -45,6 +45,8 @@ source = tenants(
     unique("kind", "account"),
     refers("tenant"),
 )
+stand_in = sa.func.coalesce(source.c.answered_by, source.c.endpoint_url, "").label("stand_in")
+"""The host that answers for a source instead of the provider: as heard, else as it was configured; else empty."""
 scope = tenants(
     "scope",
     id_("source_id"),
