@@ -39,5 +39,10 @@ def stand_in(url: str | None, partition: str) -> str:
     """
     if url is None:
         return ""
-    parts = urlsplit(url)
-    return "" if parts.scheme == "https" and providers_own(parts.netloc, partition) else parts.netloc or url
+    host = host_of(url)
+    return "" if urlsplit(url).scheme == "https" and providers_own(host, partition) else host or url
+
+
+def host_of(url: str) -> str:
+    """The host of an address with its port, if it names one; never who signs in there."""
+    return urlsplit(url).netloc.rpartition("@")[2]

@@ -35,7 +35,7 @@ from auditor.collectors.pace import BURST, COST, RATE, Bucket, LocalBucket, rate
 from auditor.domain.calls import Hear, Heard, unheard
 from auditor.domain.errors import CollectionError, WrongAccountError
 from auditor.domain.ports import Caller, CallFailed, FailureKind
-from auditor.domain.provider import providers_own, stand_in
+from auditor.domain.provider import host_of, providers_own, stand_in
 
 __all__ = ["AwsCaller", "api_name", "connect", "enabled_regions", "loader", "switched_off", "translate"]
 
@@ -237,7 +237,7 @@ def hear(client: Any, ear: Ear) -> None:
     def answered(http_response: Any, parsed: Any, **_: Any) -> None:
         told = parsed.get("ResponseMetadata", {})
         request_id = told.get("RequestId") or told.get("HTTPHeaders", {}).get("x-amzn-requestid", "")
-        ear.last = Heard(str(request_id), urlsplit(http_response.url).netloc, peer_of(http_response.raw))
+        ear.last = Heard(str(request_id), host_of(http_response.url), peer_of(http_response.raw))
 
     show_peers(client)
     client.meta.events.register("after-call", answered)

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import urllib3
 from kubernetes.client import ApiClient
@@ -26,6 +26,7 @@ from auditor.collectors.kubernetes._requests import VERSION, action_of, parts, p
 from auditor.collectors.pace import Bucket, rate_key
 from auditor.domain.calls import Hear, Heard, unheard
 from auditor.domain.ports import CallFailed, StartOver
+from auditor.domain.provider import host_of
 from auditor.domain.source import GLOBAL
 
 PAGE = 500
@@ -70,7 +71,7 @@ class ClusterCaller:
         self.partition = ""
         self.home = GLOBAL
         self.endpoint = ""  # there is no provider whose own address it could differ from
-        self.host = urlsplit(str(client.configuration.host)).netloc
+        self.host = host_of(str(client.configuration.host))
 
     def pages(
         self, operation: str, params: Mapping[str, Any], *, region: str, heard: Hear = unheard
