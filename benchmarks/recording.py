@@ -16,6 +16,7 @@ from typing import Any
 
 from auditor.collectors.aws import resource_types
 from auditor.collectors.aws._client import connect
+from auditor.domain.calls import Hear, unheard
 from auditor.domain.ports import Caller
 from auditor.domain.scope import Scope
 from auditor.pipeline.plan import places, select
@@ -35,10 +36,12 @@ class Recorder:
         self.account, self.partition, self.home = caller.account, caller.partition, caller.home
         self.identity, self.endpoint = caller.identity, caller.endpoint
 
-    def pages(self, operation: str, params: Mapping[str, Any], *, region: str) -> Iterator[Mapping[str, Any]]:
+    def pages(
+        self, operation: str, params: Mapping[str, Any], *, region: str, heard: Hear = unheard
+    ) -> Iterator[Mapping[str, Any]]:
         """As the caller behind answers."""
         self._note(PAGES, operation, params, region)
-        return self._caller.pages(operation, params, region=region)
+        return self._caller.pages(operation, params, region=region, heard=heard)
 
     def prepare(self, operation: str, *, region: str) -> None:
         """As the caller behind does."""

@@ -15,7 +15,7 @@ from auditor.cli.connect import find_source, tenant_of
 from auditor.domain.errors import ConfigurationError, ExportError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from auditor.bootstrap import Installation
     from auditor.domain.bundle import Asked, Bundle, Issued, Signed, Written
@@ -270,8 +270,10 @@ def run_reperform(arguments: argparse.Namespace) -> int:
 def run_observe(arguments: argparse.Namespace) -> int:
     """Verify a bundle, then read what was sampled."""
     from auditor.bootstrap import now  # noqa: PLC0415  (likewise)
+    from auditor.cli.scan_output import printable  # noqa: PLC0415
     from auditor.collectors.aws._client import connect  # noqa: PLC0415  (boto3)
     from auditor.collectors.declared import resource_types  # noqa: PLC0415
+    from auditor.exports.bundle_texts import FIND  # noqa: PLC0415
     from auditor.exports.unpacking import unpacked  # noqa: PLC0415
     from auditor.pipeline.observe import observe  # noqa: PLC0415
 
@@ -284,6 +286,7 @@ def run_observe(arguments: argparse.Namespace) -> int:
         ) from error
     wanted = [line for line in wanted if line and not line.startswith("#")]
     counts: dict[str, int] = {}
+    traced = False
     with unpacked(arguments.bundle) as root, ThreadPoolExecutor(8) as pool:
         said = _verified(root, arguments.key)
         if said.exit_code:
@@ -297,5 +300,19 @@ def run_observe(arguments: argparse.Namespace) -> int:
             counts[one.said] = counts.get(one.said, 0) + 1
             more = f": {', '.join(one.fields) or one.why}" if one.fields or one.why else ""
             print(f"{one.said:9}  {one.sampled.resource_type}  {one.sampled.resource}  as of {one.sampled.at}{more}")
+            for asked in one.sampled.calls:
+                print(f"{'':9}  {printable(_told(asked))}")
+            traced = traced or bool(one.sampled.calls)
     print(", ".join(f"{n} {what.replace('_', ' ')}" for what, n in sorted(counts.items())), file=sys.stderr)
+    if traced:
+        print(
+            f"\nThe calls above were ours; the entity's own trail has them under the same ids:\n{FIND}", file=sys.stderr
+        )
     return 4 if counts.get("not_read") else 1 if counts.get("different") or counts.get("gone") else 0
+
+
+def _told(call: Mapping[str, Any]) -> str:
+    """A call of ours in a line, with what leads to it in the entity's trail."""
+    hosts = ", ".join(one["host"] for one in call["endpoints"])
+    ids = ", ".join(call["request_ids"]) or "no request id"
+    return f"{call['operation']} in {call['region']}, {call['started_at']} to {call['finished_at']}, {hosts}: {ids}"

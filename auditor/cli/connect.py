@@ -148,7 +148,7 @@ def run_source_list(arguments: argparse.Namespace) -> int:
     """One line a source."""
     with opened() as here, here.open_tenant(tenant_of(here, arguments.tenant)) as books:
         for source in books.sources():
-            real = "" if source.endpoint_url is None else f"  not a real provider ({source.endpoint_url})"
+            real = f"  not a real provider ({source.stand_in})" if source.stand_in else ""
             regions = "cluster" if source.kind == "kubernetes" else f"{len(books.regions(source.id))} regions"
             print(f"{source.name:24} {source.account}  {regions}  {source.id}{real}")
     return 0

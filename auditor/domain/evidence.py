@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from auditor.domain.calls import Call
 from auditor.domain.coverage import Coverage
 from auditor.proof.canonical import digest
 
@@ -27,6 +28,8 @@ class Evidence:
     collected_at: datetime
     operations: tuple[str, ...]
     listed_digest: str = ""
+    calls: tuple[Call, ...] = field(default=(), repr=False, compare=False)
+    """The calls it rests on: those of its listing, then its own."""
 
     @property
     def body(self) -> dict[str, Any]:
@@ -98,12 +101,21 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Who asked and whom: the caller's ARN, the endpoint's host, and the clock around the looking."""
+    """Who asked and whom: the caller's ARN, a host that is not the provider's own, the clock around the looking, the scope."""
 
     caller: str
     endpoint: str
     started_at: datetime
     finished_at: datetime
+    scope_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """Calls written down, and by type and native id the numbers of those that a resource's evidence rests on."""
+
+    written: Evidence
+    numbers: Mapping[tuple[str, str], tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +129,4 @@ class Collection:
     calls: Mapping[str, int] = field(default_factory=dict)
     held: tuple[Held, ...] = ()
     excluded: tuple[Exclusion, ...] = ()
+    records: tuple[CallRecord, ...] = ()

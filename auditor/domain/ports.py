@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol, TypeAlias
 from uuid import UUID
 
+from auditor.domain.calls import Hear, unheard
 from auditor.domain.coverage import Coverage
 from auditor.domain.events import Event
 from auditor.domain.evidence import Collection, Known, Standing
@@ -88,8 +89,12 @@ class Caller(Protocol):
     def endpoint(self) -> str:
         """The host that answers, when it is not the provider's own; else empty."""
 
-    def pages(self, operation: str, params: Mapping[str, Any], *, region: str) -> Iterator[Mapping[str, Any]]:
+    def pages(
+        self, operation: str, params: Mapping[str, Any], *, region: str, heard: Hear = unheard
+    ) -> Iterator[Mapping[str, Any]]:
         """The answer page by page, to exhaustion, with the vendor's names and values.
+
+        ``heard`` is told before each page, and before a refusal, how it was answered; not where no answer came at all.
 
         Raises:
             CallFailed: The vendor refused, or the call broke after its retries.

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from uuid import UUID, uuid5
 
+from auditor.domain.provider import stand_in
+
 SourceKind: TypeAlias = Literal["aws", "kubernetes"]
 GLOBAL = "global"
 JOIN = "join"
@@ -79,9 +81,21 @@ class Source:
     external_id: str | None = None
     profile: str | None = None
     endpoint_url: str | None = None
-    """Set only where the answers do not come from the provider itself: pages and exports say so."""
+    """Where to ask instead of where the provider's own client library would."""
+    answered_by: str | None = field(default=None, compare=False)
+    """The first host that answered and is not the provider's own; empty if none did, none if nobody took notice yet."""
     access: ClusterAccess | None = None
     secret_sealed: bytes | None = field(default=None, repr=False)
+
+    @property
+    def stand_in(self) -> str:
+        """The host that answers instead of the provider, as configured or as heard; else empty. Pages and exports say so.
+
+        A cluster has no provider whose host it could differ from: an endpoint beside its own access is an emulator's.
+        """
+        if self.answered_by is not None:
+            return self.answered_by
+        return stand_in(self.endpoint_url, self.partition if self.kind == "aws" else "")
 
     def place(self, region: str) -> Place:
         """One of its places."""

@@ -34,6 +34,8 @@ from auditor.proof.note import InclusionProof, VerifierKey
 Line = Mapping[str, Any]
 LEDGER = "data/ledger"
 FINDINGS = "data/findings.jsonl"
+CALLS_AT_ONCE = 8
+"""Records of calls that are held at once: one may be of a megabyte."""
 FEW = 200
 """Up to so many entries from before are shown by proofs of their own, one file each; more lie together in one file."""
 
@@ -104,8 +106,11 @@ class BundleSource(Protocol):
     def evidence(self, wanted: Callable[[str, str], bool]) -> Iterable[Line]:
         """The lines of ``evidence/index.jsonl`` but for ``redactions``, as far as they are wanted by digest and resource."""
 
+    def calls(self, digests: Sequence[str]) -> Iterable[Line]:
+        """The lines of ``calls/index.jsonl`` about these records."""
+
     def contents(self, digests: Sequence[str]) -> Mapping[str, bytes]:
-        """Evidence as stored, by digest."""
+        """Evidence and records of calls as stored, by digest."""
 
     def documents(self, wanted: Sequence[tuple[str, str]]) -> Mapping[str, bytes]:
         """Documents by digest, asked for as (document digest, evidence digest); one that cannot be had is left out."""
@@ -157,6 +162,7 @@ class BundleWriter:
             ("findings", self._findings),
             ("definitions", self._definitions),
             ("evidence", self._evidence),
+            ("calls", self._calls),
             ("documents", self._documents),
             ("ledger", self._ledger),
             ("tables", lambda: write_tables(self.tree)),
@@ -252,9 +258,25 @@ class BundleWriter:
                 kept = self._contents(list(dict.fromkeys(line["digest"] for line in some)))
                 for line in some:
                     self.tree.want("entry", line["evidence"])
+                    if line["calls"] is not None:
+                        self.tree.want("calls", line["calls"]["record"])
                     yield {**line, "redactions": kept[line["digest"]]}
 
         self.tree.put_lines("data/evidence/index.jsonl", told())
+
+    def _calls(self) -> None:
+        def told() -> Iterator[Line]:
+            for rows in self.tree.wanted("calls"):
+                digests = [digest for digest, _ in rows]
+                for first in range(0, len(digests), CALLS_AT_ONCE):
+                    some = digests[first : first + CALLS_AT_ONCE]
+                    for digest, stored in self.source.contents(some).items():
+                        self.tree.put(stored_at("calls", digest), stored)
+                    for line in self.source.calls(some):
+                        self.tree.want("entry", line["evidence"])
+                        yield line
+
+        self.tree.put_lines("data/calls/index.jsonl", told())
 
     def _contents(self, digests: Sequence[str]) -> Mapping[str, Sequence[Line]]:
         """Write these, unless they are written; gives what was taken out of each, which only its marks can tell."""

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from auditor.domain.control import Check, Control, Library
-from auditor.exports.bundle_texts import LIMITS
+from auditor.exports.bundle_texts import LIMITS, stand_ins
 from auditor.exports.html import Markup, link, page, table, tag, text
 from auditor.exports.tree import Tree
 from auditor.proof.canonical import instant
@@ -89,6 +89,8 @@ def _first(
         *(_time(period["from"]), " to ", _time(period["to"]), "; known until ", _time(audit["as_of"])),
         f". Written by {audit['product']}.",
     )
+    if stand_ins(audit):
+        yield tag("p", tag("strong", stand_ins(audit)))
     if audit.get("partial"):
         yield tag(
             "p",
@@ -120,7 +122,7 @@ def _first(
     files = (
         ("pages/coverage.html", "coverage calendar"), ("scope.json", "sources and scope"), ("scope_changes.jsonl", "changes of scope"),
         ("changes.jsonl", "changes of definitions, parameters, mappings, scope and sources"), ("inventory.json", "inventory"),
-        ("runs.jsonl", "runs"), ("evidence/index.jsonl", "index of evidence"), ("ledger/checkpoint.end", "head of the ledger"),
+        ("runs.jsonl", "runs"), ("evidence/index.jsonl", "index of evidence"), ("calls/index.jsonl", "index of the records of calls"), ("ledger/checkpoint.end", "head of the ledger"),
         ("csv/findings.csv", "findings as CSV"), ("csv/spans.csv", "every span as CSV"), ("csv/coverage.csv", "coverage as CSV"),
         ("csv/evidence.csv", "evidence as CSV"),
     )  # fmt: skip

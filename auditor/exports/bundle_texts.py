@@ -16,8 +16,9 @@ WHAT IT DOES NOT SHOW
    its invoices, and what its organisation lists (aws.organizations.account in the inventory).
 2. That an account belongs to the entity. The account id stands in data/scope.json; ask for an invoice, or sign in and look.
 3. That the collector was shown the real account. Whoever runs it could point it at another endpoint or forge answers. Against that:
-   data/evidence/index.jsonl names caller, endpoint and time of each answer; the entity's own CloudTrail has the same calls by that
-   caller, with the request ids; "auditor observe" reads sampled resources again with credentials of your own.
+   data/calls/ holds each call behind new evidence, with its host, the SHA-256 of the certificate that the host showed, and the
+   request id that it gave; the entity's own CloudTrail has the same calls under the same ids (README.txt says how to search);
+   "auditor observe" reads sampled resources again with credentials of your own.
 4. That coverage was told as it was. It is under the seal, not entry by entry in the ledger: whoever holds the signing key could
    tell a kinder one. No verdict with a document depends on it.
 5. Anything from before the first signed head of this bundle, beyond what that head binds. Compare heads with ones you got earlier:
@@ -28,10 +29,19 @@ WHAT IT DOES NOT SHOW
    fingerprint shows that it changed; a guess can be confirmed by nobody but the holder of the entity's key.
 """
 
+FIND = """\
+  aws cloudtrail lookup-events --region REGION --lookup-attributes AttributeKey=EventName,AttributeValue=OPERATION \\
+    --start-time STARTED --end-time FINISHED --query "Events[?contains(CloudTrailEvent, 'REQUEST-ID')].CloudTrailEvent"
+CloudTrail writes list_buckets as ListBuckets, and knows management events of the last 90 days; of what is older search the trail's
+bucket, or its event data store: SELECT * FROM store WHERE requestid = 'REQUEST-ID'. Global services (iam, sts, organizations) stand
+in us-east-1; events arrive some minutes late. In the audit log of a Kubernetes cluster the id stands as auditID.
+"""
+"""How a request id leads to the call in the entity's own trail."""
+
 _README = """\
 Evidence bundle: {name}
 {frameworks}, {begins} to {ends}; known until {as_of}
-{part}
+{real}{part}
 START HERE
   data/index.html      open it in a browser: requirement, control, check, finding, evidence. No script, no network.
   data/csv/            the same as tables for spreadsheets
@@ -60,7 +70,17 @@ DO IT AGAIN (with the installed release)
   auditor reperform .                documents derived again from the stored evidence, derived types included
   auditor observe . --sample FILE    sampled resources read live with credentials of your own, and compared
   auditor bundle open .              this bundle in a browser, read-only, on this machine
-"""
+
+FIND OUR CALLS IN THE ENTITY'S OWN TRAIL
+A line of data/evidence/index.jsonl names under "calls" a record in data/calls/ and the numbers of its calls in it, counted from 0.
+Each has operation, parameters, region, times, host, certificate and the request ids of its answers. With access to the entity's trail:
+{find}"""
+
+
+def stand_ins(audit: Mapping[str, Any]) -> str:
+    """Which sources no real provider answered for, in a sentence; empty where all were real."""
+    named = ", ".join(f"{one['name']} ({one['host']})" for one in audit.get("not_a_real_provider", ()))
+    return f"NOT A REAL PROVIDER: another host than the provider's own answered for {named}." if named else ""
 
 
 def readme(audit: Mapping[str, Any], key: str) -> str:
@@ -80,7 +100,9 @@ def readme(audit: Mapping[str, Any], key: str) -> str:
         begins=period["from"],
         ends=period["to"],
         as_of=audit["as_of"],
+        real=f"\n{stand_ins(audit)}\n" if stand_ins(audit) else "",
         part=part,
+        find=FIND,
         key=key,
     )
 

@@ -14,9 +14,10 @@ from threading import Lock
 from traceback import extract_tb
 from typing import Any
 
+from auditor.domain.calls import Call, Heard
 from auditor.domain.errors import AuditorError
-from auditor.domain.ports import Caller, CallFailed, StartOver
-from auditor.domain.projection import walk
+from auditor.domain.ports import Caller, CallFailed, Clock, StartOver
+from auditor.domain.projection import plain, walk
 from auditor.domain.resource_type import Read
 
 _LOG = logging.getLogger(__name__)
@@ -40,13 +41,19 @@ def broken(error: Exception, operation: str) -> Broken:
 
 
 class Answer:
-    """The pages of one call and, where they broke off, why; with what was made of them kept for the next who asks."""
+    """The pages of one call and, where they broke off, why; with what was made of them kept for the next who asks.
 
-    __slots__ = ("_made", "failure", "pages")
+    A question too long for one call has an answer out of several ``calls``.
+    """
 
-    def __init__(self, pages: tuple[Mapping[str, Any], ...], failure: CallFailed | None) -> None:
+    __slots__ = ("_made", "calls", "failure", "pages")
+
+    def __init__(
+        self, pages: tuple[Mapping[str, Any], ...], failure: CallFailed | None, calls: tuple[Call, ...] = ()
+    ) -> None:
         self.pages = pages
         self.failure = failure
+        self.calls = calls
         self._made: dict[Hashable, Any] = {}
 
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
@@ -80,8 +87,9 @@ class Answer:
 class Questions:
     """What one unit asks of its place. Safe to share by threads; counts the calls that answers took, by operation."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, clock: Clock) -> None:
         self._caller = caller
+        self._clock = clock
         self._answers: dict[Hashable, Future[Answer]] = {}
         self._lock = Lock()
         self.calls: Counter[str] = Counter()
@@ -110,17 +118,21 @@ class Questions:
 
     def _ask(self, read: Read, params: Mapping[str, Any], region: str) -> Answer:
         pages: list[Mapping[str, Any]] = []
+        heard: list[Heard] = []
         failure: CallFailed | None = None
         asked = 0
+        started_at, told = self._clock(), {}
         try:
+            told = plain(params)
             if read.prepare is not None:
                 self._caller.prepare(read.prepare, region=region)
             try:
-                self._take(read, params, region, pages)
+                self._take(read, params, region, pages, heard)
             except StartOver:
                 asked = len(pages) + 1
                 pages.clear()
-                self._take(read, params, region, pages)
+                heard.clear()
+                self._take(read, params, region, pages, heard)
             if not pages:
                 failure = Broken(
                     "NoAnswer", read.operation
@@ -133,11 +145,20 @@ class Questions:
             failure = broken(error, read.operation)
         with self._lock:
             self.calls[read.operation] += asked + len(pages) + (failure is not None)
-        return Answer(tuple(pages), failure)
+        code = "" if failure is None else failure.code
+        call = Call(read.operation, told, region, len(pages), tuple(heard), started_at, self._clock(), code)
+        return Answer(tuple(pages), failure, (call,))
 
-    def _take(self, read: Read, params: Mapping[str, Any], region: str, pages: list[Mapping[str, Any]]) -> None:
+    def _take(
+        self,
+        read: Read,
+        params: Mapping[str, Any],
+        region: str,
+        pages: list[Mapping[str, Any]],
+        heard: list[Heard],
+    ) -> None:
         """Add the pages as they come, each cut down to what the read keeps of it, so that none is held whole."""
-        for told in self._caller.pages(read.operation, params, region=region):
+        for told in self._caller.pages(read.operation, params, region=region, heard=heard.append):
             page = _page(told)
             pages.append(page if read.page is None else read.page(page))
 

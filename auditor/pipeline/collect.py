@@ -70,7 +70,7 @@ def collect(
         AuditorError: The door says that looking must end.
     """
     started_at = clock()
-    asked = Questions(caller)
+    asked = Questions(caller, clock)
     tasks = _Tasks(pool)
     looks = [
         Look(
@@ -107,7 +107,7 @@ def collect(
         place=place.region,
         evidence=tuple(evidence),
         coverage=tuple(coverage),
-        provenance=Provenance(caller.identity, caller.endpoint, started_at, clock()),
+        provenance=Provenance(caller.identity, caller.endpoint, started_at, clock(), scope.version),
         calls=dict(asked.calls),
         held=tuple(held),
         excluded=tuple(excluded),

@@ -11,11 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableSequence, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
+from auditor.domain.calls import Call
 from auditor.domain.coverage import Coverage, CoverageState, Rota
 from auditor.domain.errors import AuditorError
 from auditor.domain.evidence import Evidence, Held, Known
@@ -27,6 +28,9 @@ from auditor.domain.resource_type import COMMON, Read, ResourceType, templates
 from auditor.domain.source import GLOBAL, Place
 from auditor.pipeline.ask import Answer, Broken, Questions, broken
 
+RESTS_ON = "$calls"
+"""Under which an item of an inner listing carries the calls of its chain; no field of an API has this name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -37,6 +41,7 @@ class Listed:
     fields: Mapping[str, Any]
     content: Mapping[str, Any]
     digest: str
+    calls: tuple[Call, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ class Look:
         self._kept = tree(kept)
         self._steady = tree(tuple(path for path in kept if path not in kind.volatile))
         self._operations = () if kind.listing is None else tuple(read.operation for read in kind.listing.chain)
+        self._outermost: tuple[Call, ...] = ()
         self._names = kind.names
         self.shared = tuple(read for read in kind.details.values() if read.shared)
 
@@ -92,7 +98,12 @@ class Look:
         try:
             answer = self._asked.answer(read, fill(read.params, {**outer, **self._common}), self._region)
             self._note(read, answer.failure, (level, index))
-            found.extend({**outer, **item} if outer else item for item in answer.items(read))
+            if level:
+                calls = (*self._calls(outer), *answer.calls)
+                found.extend({**outer, **item, RESTS_ON: calls} for item in answer.items(read))
+            else:
+                self._outermost = answer.calls
+                found.extend(answer.items(read))
         except AuditorError:
             raise
         except Exception as error:  # noqa: BLE001  (an answer of any form may come; the type is not complete, the unit goes on)
@@ -135,18 +146,19 @@ class Look:
             known["region"] = one.region
         region = self._region if self.kind.listing is None else one.region
         operations = [*self._operations]
+        calls = [*one.calls]
         for name, read in self.kind.details.items():
             try:
                 if read.when is not None and not read.when(Readings(content, self._names)):
                     continue
-                content[name] = self._read(read, known, region)
+                content[name] = self._read(read, known, region, calls)
             except AuditorError:
                 raise
             except Exception as error:  # noqa: BLE001  (one reading of one resource cannot be told; the others can)
                 content[name] = {UNSEEN_KEY: broken(error, read.operation).reason}
             known.setdefault(name, content[name])
             operations.append(read.operation)
-        return self._evidence(one, content, tuple(operations))
+        return self._evidence(one, content, tuple(operations), tuple(calls))
 
     def coverage(self, listed: int) -> Coverage:
         """How far this look reached; of several failures the first in the order of the listings is told."""
@@ -186,14 +198,24 @@ class Look:
         named = "{" in listing.id
         native_id = fill(listing.id, {**item, **self._common, "region": region}) if named else item[listing.id]
         steady = content if self._steady == self._kept else project(item, self._steady, self._fingerprint)
-        return Listed(native_id, region, item, content, self._digest(region, steady))
+        return Listed(native_id, region, item, content, self._digest(region, steady), self._calls(item))
+
+    def _calls(self, item: Mapping[str, Any]) -> tuple[Call, ...]:
+        """The calls of the listings that showed an item."""
+        return item.get(RESTS_ON, self._outermost)  # type: ignore[no-any-return]  # put there above
 
     def _digest(self, region: str, content: Mapping[str, Any]) -> str:
         """The listed part as a digest: a new version of the type keeps other fields, so it is another one too."""
         text = json.dumps([self.kind.version, region, content], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def _evidence(self, one: Listed, content: Mapping[str, Any], operations: tuple[str, ...] = ()) -> Evidence:
+    def _evidence(
+        self,
+        one: Listed,
+        content: Mapping[str, Any],
+        operations: tuple[str, ...] = (),
+        calls: tuple[Call, ...] = (),
+    ) -> Evidence:
         """What was seen; with a gap in it nothing is promised for the next run, which reads the resource anew."""
         gap = any(hidden(content[name]) is not None for name in self.kind.details if name in content)
         return Evidence(
@@ -205,6 +227,7 @@ class Look:
             self._clock(),
             operations or self._operations,
             listed_digest="" if gap else one.digest,
+            calls=tuple(dict.fromkeys(calls or one.calls)),
         )
 
     def _note(self, listing: Read, failure: CallFailed | None, order: tuple[int, int]) -> None:
@@ -214,7 +237,7 @@ class Look:
         with self._lock:
             self._failures.append((order, failure, "unsupported" if unsupported else failure.kind))
 
-    def _read(self, read: Read, known: Mapping[str, Any], region: str) -> Any:
+    def _read(self, read: Read, known: Mapping[str, Any], region: str, calls: MutableSequence[Call]) -> Any:
         try:
             params = fill(read.params, known)
             match = fill(read.match, known)
@@ -223,6 +246,7 @@ class Look:
         except UnseenFieldError as unseen:
             return {UNSEEN_KEY: unseen.reason}
         answer = self._answer(read, params, region)
+        calls.extend(answer.calls)
         failure = answer.failure
         if failure is not None and failure.code in read.absent:
             return None
@@ -249,7 +273,8 @@ class Look:
             for start in range(0, len(whole), most)
         ]
         failure = next((part.failure for part in told if part.failure is not None), None)
-        return Answer(tuple(page for part in told for page in part.pages), failure)
+        calls = tuple(call for part in told for call in part.calls)
+        return Answer(tuple(page for part in told for page in part.pages), failure, calls)
 
     def _kept_of(self, read: Read, answer: Answer, told: Any, *, shared: bool = True) -> Any:
         """What of an answer is kept; made once where all resources share the answer."""

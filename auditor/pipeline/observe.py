@@ -6,7 +6,7 @@ Nothing is kept. Guards that a difference is told as one of time, not of truth: 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +33,8 @@ class Sampled:
     place: str
     digest: str
     at: str
+    calls: tuple[Mapping[str, Any], ...] = ()
+    """The calls that its evidence rests on, as the bundle has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,14 @@ def _since(line: dict[str, Any]) -> datetime:
     return max(instant(since) for since, _ in line.get("stood", ((line["collected_at"], None),)))
 
 
+def _calls(root: Path, line: dict[str, Any]) -> Iterator[Mapping[str, Any]]:
+    rests_on = line.get("calls")
+    if rests_on is not None:
+        name = rests_on["record"]
+        told = json.loads((root / f"data/calls/{name[:2]}/{name}.json").read_bytes())["content"]["calls"]
+        yield from (told[number] for number in rests_on["numbers"])
+
+
 def _compare(
     root: Path,
     line: dict[str, Any],
@@ -108,7 +118,9 @@ def _compare(
     seen: dict[tuple[str, str], Evidence],
     complete: set[str],
 ) -> Observed:
-    sampled = Sampled(line["type"], line["resource"], line["place"], line["digest"], line["last_at"])
+    sampled = Sampled(
+        line["type"], line["resource"], line["place"], line["digest"], line["last_at"], tuple(_calls(root, line))
+    )
     kind = known.get(line["type"])
     if kind is None or kind.version != line["type_version"]:
         return Observed(

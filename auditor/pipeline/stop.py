@@ -11,6 +11,7 @@ from threading import Event, Lock
 from typing import Any
 from uuid import UUID
 
+from auditor.domain.calls import Hear, unheard
 from auditor.domain.errors import StaleFenceError
 from auditor.domain.ports import Caller, CallFailed, Claim
 
@@ -80,7 +81,9 @@ class Watched:
         """The longest time, in seconds, that a refusal asked us to wait; zero if none did."""
         return self._later
 
-    def pages(self, operation: str, params: Mapping[str, Any], *, region: str) -> Iterator[Mapping[str, Any]]:
+    def pages(
+        self, operation: str, params: Mapping[str, Any], *, region: str, heard: Hear = unheard
+    ) -> Iterator[Mapping[str, Any]]:
         """The answer page by page; see ``domain.ports.Caller``.
 
         Raises:
@@ -89,7 +92,7 @@ class Watched:
         """
         self._go_on()
         try:
-            for page in self._caller.pages(operation, params, region=region):
+            for page in self._caller.pages(operation, params, region=region, heard=heard):
                 yield page
                 self._go_on()
         except CallFailed as refused:

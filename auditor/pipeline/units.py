@@ -26,7 +26,7 @@ from auditor.domain.source import GLOBAL, JOIN, Manners, Source, Unit, public_id
 from auditor.pipeline.assess import Assessment, assess
 from auditor.pipeline.collect import collect
 from auditor.pipeline.plan import Selection, next_day, quiet, rotas, select, this_day
-from auditor.pipeline.preserve import preserve
+from auditor.pipeline.preserve import preserve, recorded
 from auditor.pipeline.settled import unsettled
 from auditor.pipeline.stands import Stands, expected_pairs
 from auditor.pipeline.stop import Stops, Watched
@@ -120,9 +120,11 @@ class Workshop:
                 fingerprint=self.fingerprint(claim.tenant),
             )
             regions = self.enabled(watched) if begun.asks_regions else ()
+        collection = recorded(collection, begun.known)
+        kept = (*collection.evidence, *(record.written for record in collection.records))
         # A crash from here on leaves objects without rows: the next lease puts the same bytes at the same addresses.
         lying = frozenset(one.digest for one in begun.known.values())
-        addresses = preserve(collection.evidence, self.objects, claim.tenant, lying)
+        addresses = preserve(kept, self.objects, claim.tenant, lying)
         now = self.clock()
         with self.store.open(claim.tenant) as books:
             if books.hold_scope(unit.source).version != begun.scope.version:
@@ -266,7 +268,7 @@ class Workshop:
             for row in stands.rows
             if row.resource_type in stands.kept
         )
-        asked = Provenance("", source.endpoint_url or "", now, now)
+        asked = Provenance("", source.stand_in, now, now, books.scope(unit.source).version)
         books.keep_derived(unit, Collection(JOIN, assessment.derived, looks, asked, held=held), addresses, now=now)
         books.keep_joined(unit, {kind.name: stands.built[kind.name] for kind in stands.to_build})
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from . import sshsig
 from .bag import MANIFEST, Bag
+from .calls import read_calls
 from .canonical import instant, stamp
 from .note import NoteError, VerifierKey, open_note
 from .reach import Period, Reach, read_reach, telling
@@ -74,8 +75,11 @@ class _Trail:
         if seal != seal_text(self.identity, key.name, ledger.end.size, *audit["period"].values()):
             raise RefusedError(NOTE, "sealed for another period or another head of the ledger")
         self._tell_ledger(ledger)
-        evidence = read_evidence(bag, ledger)
+        calls = read_calls(bag, ledger)
+        evidence = read_evidence(bag, ledger, calls)
         self._hold("evidence", f"{len(evidence)} pieces, each committed to in the ledger")
+        self._hold("calls", f"{sum(calls.values())} in {len(calls)} records, each committed to in the ledger")
+        self._tell_stand_ins(audit)
         reach = read_reach(bag, ledger, period)
         self.figures.update(reach.figures)
         self._tell_reach(reach)
@@ -86,6 +90,14 @@ class _Trail:
         again = Reperformance(bag, ledger, reach, period, evidence)
         again.go()
         self._tell_findings(again)
+
+    def _tell_stand_ins(self, audit: Mapping[str, Any]) -> None:
+        """What says of itself that it is no provider's is not refused: it proves what it proves, of a stand-in."""
+        with telling(AUDIT):
+            named = sorted(f"{one['name']} ({one['host']})" for one in audit.get("not_a_real_provider", ()))
+        if named:
+            self.figures["not_a_real_provider"] = named
+            self.remarks.append(f"not a real provider: the answers behind {', '.join(named)} are a stand-in's")
 
     def _key(self, bag: Bag) -> VerifierKey:
         try:

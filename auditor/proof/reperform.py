@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .bag import Bag
+from .calls import hold_calls
 from .canonical import canonical, instant
 from .entry import commitment
 from .expression import LANGUAGE, ExpressionError
@@ -47,11 +48,12 @@ class Definition(NamedTuple):
     published: frozenset[str]
 
 
-def read_evidence(bag: Bag, ledger: Ledger) -> frozenset[tuple[str, str]]:
-    """The evidence of the bundle, as (digest, resource), each line held against the ledger and its stored bytes.
+def read_evidence(bag: Bag, ledger: Ledger, calls: Mapping[str, int]) -> frozenset[tuple[str, str]]:
+    """The evidence of the bundle, as (digest, resource), each line held against the ledger, its stored bytes and its calls.
 
     Raises:
-        RefusedError: Evidence was never put into the ledger, its commitment is of something else, or its bytes are missing.
+        RefusedError: Evidence was never put into the ledger, its commitment is of something else, its bytes are missing, or
+            it names calls that no record holds.
     """
     found: set[tuple[str, str]] = set()
     for where, line in bag.objects(EVIDENCE):
@@ -64,6 +66,7 @@ def read_evidence(bag: Bag, ledger: Ledger) -> frozenset[tuple[str, str]]:
                 raise RefusedError(where, f"evidence {line['evidence']} has no entry in the ledger")
             if commitment(bytes.fromhex(line["salt"]), digest) != happened.commit:
                 raise RefusedError(where, f"not the evidence that the ledger committed to (entry {happened.leaf})")
+            hold_calls(line, calls, where)
             found.add((digest, line["resource"]))
     return frozenset(found)
 

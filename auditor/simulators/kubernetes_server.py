@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 from threading import Event, Lock, Thread, current_thread
 from typing import Any
+from uuid import uuid4
 
 from auditor.simulators.kubernetes_answers import Answer
 from auditor.simulators.kubernetes_desk import Desk, Stream
@@ -156,6 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _head(self, status: int, content_type: str, headers: dict[str, str]) -> None:
         self.send_response_only(status)
+        self.send_header("Audit-Id", str(uuid4()))  # what the audit log has the request under
         self.send_header("Content-Type", content_type)
         self.send_header("Cache-Control", "no-cache, private")
         for name, value in headers.items():

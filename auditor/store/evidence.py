@@ -18,6 +18,7 @@ from auditor.domain.evidence import Collection, Evidence, Held, Known, Standing
 from auditor.domain.source import GLOBAL, JOIN, Unit, public_id
 from auditor.proof.canonical import canonical
 from auditor.store import schema
+from auditor.store.calls import CallRows
 from auditor.store.exclusions import ExclusionRows
 from auditor.store.ids import evidence_id, resource_id
 from auditor.store.joined import JoinRows
@@ -47,7 +48,7 @@ UPDATE evidence_span SET listed_digest = :listed
 WHERE tenant_id = :tenant_id AND resource_id = :resource AND valid_from = :from
 """
 _BEFORE = """
-SELECT DISTINCT ON (resource_id) resource_id, operations FROM evidence_span
+SELECT DISTINCT ON (resource_id) resource_id, operations, calls_id, calls FROM evidence_span
 WHERE resource_id = ANY (:ids) ORDER BY resource_id, valid_from DESC
 """
 _CLOSE = """
@@ -73,7 +74,7 @@ class _Open:
     last_at: datetime
 
 
-class EvidenceRows(ExclusionRows, JoinRows, LedgerRows):
+class EvidenceRows(CallRows, ExclusionRows, JoinRows, LedgerRows):
     """What was seen of each resource, and when."""
 
     def known(self, source: UUID, place: str, resource_types: Iterable[str]) -> dict[tuple[str, str], Known]:
@@ -199,6 +200,8 @@ class EvidenceRows(ExclusionRows, JoinRows, LedgerRows):
         unseen = [span for id_, span in spans.items() if id_ not in answers and id_ not in held]
         closed += _gone(collection.place, looks, unseen)
         opened += self._reopened(collection, {id_: one for id_, one in held.items() if id_ not in spans})
+        self._keep_contents(self._rest_on(collection.records, answers, opened), {}, addresses, now=now)
+        self._note_answerer(unit.source, collection.provenance.endpoint)
         self._refuse_erased(opened)
         self._many(_CLOSE, closed)
         self._many(_LISTED, relisted)
@@ -304,10 +307,13 @@ class EvidenceRows(ExclusionRows, JoinRows, LedgerRows):
         """Spans of what this look was told to know, and another run called gone meanwhile: it is listed, so it stands."""
         if not held:
             return []
-        before = {row.resource_id: row.operations for row in self._run(_BEFORE, ids=sorted(held))}
+        before = {row.resource_id: row for row in self._run(_BEFORE, ids=sorted(held))}
         ends = {look.resource_type: look.at for look in collection.coverage}
         return [
-            _span(collection, id_, evidence_id(self._tenant, one.digest), before[id_], ends[one.resource_type])
+            _span(
+                collection, id_, evidence_id(self._tenant, one.digest), before[id_].operations, ends[one.resource_type]
+            )
+            | {"calls_id": before[id_].calls_id, "calls": before[id_].calls}
             for id_, one in held.items()
             if id_ in before and one.resource_type in ends
         ]
@@ -351,6 +357,9 @@ def _span(
         "valid_from": at,
         "last_at": at,
         "listed_digest": listed,
+        "calls_id": None,
+        "calls": [],
+        "scope_version": collection.provenance.scope_version,
     }
 
 

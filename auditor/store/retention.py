@@ -31,24 +31,34 @@ judged AS (
         max(CASE WHEN valid_to = :forever THEN valid_from ELSE valid_to END) AS last_at
     FROM finding_span WHERE evidence_digest IS NOT NULL GROUP BY evidence_digest
 ),
+-- A record of calls is kept as long as the longest of what rests on it, and under the holds of all of that.
+called AS (
+    SELECT s.calls_id AS evidence_id, bool_or(coalesce(seen.is_open, false) OR coalesce(judged.is_open, false)) AS is_open,
+        max(greatest(seen.last_at, judged.last_at)) AS last_at
+    FROM evidence_span s JOIN content USING (evidence_id)
+    LEFT JOIN seen USING (evidence_id) LEFT JOIN judged USING (digest)
+    WHERE s.calls_id IS NOT NULL GROUP BY s.calls_id
+),
 covered AS (
-    SELECT s.evidence_id, array_agg(DISTINCT h.hold_id) AS holds
+    SELECT kept.id AS evidence_id, array_agg(DISTINCT h.hold_id) AS holds
     FROM legal_hold h
     JOIN resource r ON r.source_id = h.source_id OR r.resource_id = h.resource_id
     JOIN evidence_span s ON s.resource_id = r.resource_id
-    WHERE h.released_at IS NULL GROUP BY s.evidence_id
+    CROSS JOIN LATERAL (VALUES (s.evidence_id), (s.calls_id)) AS kept (id)
+    WHERE h.released_at IS NULL GROUP BY kept.id
 ),
 all_of_it AS (
     SELECT coalesce(array_agg(hold_id), '{}') AS holds FROM legal_hold
     WHERE released_at IS NULL AND source_id IS NULL AND resource_id IS NULL
 )
-SELECT k.digest, k.address, k.created_at, greatest(seen.last_at, judged.last_at) AS last_in_effect,
-    coalesce(seen.is_open, false) OR coalesce(judged.is_open, false) AS in_effect,
+SELECT k.digest, k.address, k.created_at, greatest(seen.last_at, judged.last_at, called.last_at) AS last_in_effect,
+    coalesce(seen.is_open, false) OR coalesce(judged.is_open, false) OR coalesce(called.is_open, false) AS in_effect,
     coalesce(covered.holds, '{}') || all_of_it.holds AS holds, k.locked_until, k.held
 FROM object_key k CROSS JOIN all_of_it
 LEFT JOIN content ON content.digest = k.digest
 LEFT JOIN seen ON seen.evidence_id = content.evidence_id
 LEFT JOIN judged ON judged.digest = k.digest
+LEFT JOIN called ON called.evidence_id = content.evidence_id
 LEFT JOIN covered ON covered.evidence_id = content.evidence_id
 WHERE k.destroyed_at IS NULL AND k.stored_at IS NOT NULL AND (CAST(:digest AS text) IS NULL OR k.digest = :digest)
 ORDER BY k.created_at, k.digest

@@ -21,7 +21,7 @@ from auditor.store.reads.scope import ScopeVersion, scopes
 # Who was disconnected comes back under its own id, with its history; anybody else of that account is refused.
 _AGAIN = """
 UPDATE source SET name = :name, role_arn = :role_arn, external_id = :external_id, profile = :profile,
-    endpoint_url = :endpoint_url, access = CAST(:access AS jsonb), secret_sealed = :secret_sealed, regions = :regions, every_seconds = :every_seconds, pinned = :pinned,
+    endpoint_url = :endpoint_url, answered_by = :answered_by, access = CAST(:access AS jsonb), secret_sealed = :secret_sealed, regions = :regions, every_seconds = :every_seconds, pinned = :pinned,
     disconnected_at = NULL, disconnected_by = NULL, disconnect_reason = NULL
 WHERE kind = :kind AND account = :account AND source_id = :source_id AND disconnected_at IS NOT NULL
 RETURNING source_id
@@ -66,6 +66,7 @@ class SourceRows(LedgerRows):
             "external_id": source.external_id,
             "profile": source.profile,
             "endpoint_url": source.endpoint_url,
+            "answered_by": source.stand_in,
             "access": {} if source.access is None else source.access.as_json(),
             "secret_sealed": source.secret_sealed,
             "regions": list(regions),
@@ -201,6 +202,7 @@ def _source(row: Row[Any]) -> Source:
         external_id=row.external_id,
         profile=row.profile,
         endpoint_url=row.endpoint_url,
+        answered_by=row.answered_by,
         access=ClusterAccess.of_json(row.access),
         secret_sealed=row.secret_sealed,
     )

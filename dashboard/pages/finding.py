@@ -8,6 +8,7 @@ from uuid import UUID
 from flask import Blueprint, abort, render_template
 
 from auditor.domain.errors import EvidenceError
+from auditor.proof.canonical import instant
 from auditor.store.reads import findings as reads
 from auditor.store.reads import history
 from auditor.trust.access import needs
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 page = Blueprint("finding", __name__)
+NO_RECORD = "No record of calls stands behind it: it was derived from other evidence, or seen before records were kept."
 
 
 @page.get("/findings/<uuid:id_>")
@@ -42,12 +44,15 @@ def index(id_: UUID) -> str:
         )
     digest = detail.span.get("evidence_digest")
     evidence, unread = _evidence(principal.tenant, digest)
+    calls, untold = _calls(principal.tenant, detail.provenance)
     standing, _ = (evidence, "") if detail.standing == digest else _evidence(principal.tenant, detail.standing)
     return render_template(
         "pages/finding.html",
         row=row,
         span=detail.span,
         provenance=detail.provenance,
+        calls=calls,
+        untold=untold,
         last_look_at=detail.last_look_at,
         stretches=stretches,
         check=context.library.check.get(row.check),
@@ -57,6 +62,20 @@ def index(id_: UUID) -> str:
         members=_members(standing),
         unread=unread,
     )
+
+
+def _calls(tenant: UUID, provenance: Mapping[str, Any] | None) -> tuple[list[Mapping[str, Any]], str]:
+    """The calls that the evidence rests on, or the sentence that says why they are not shown."""
+    if provenance is None or provenance["calls_digest"] is None:
+        return [], "" if provenance is None else NO_RECORD
+    record, unread = _evidence(tenant, provenance["calls_digest"])
+    if record is None:
+        return [], unread
+    told = record["content"]["calls"]
+    return [
+        {**call, **{key: instant(call[key]) for key in ("started_at", "finished_at")}}
+        for call in (told[number] for number in provenance["calls"])
+    ], ""
 
 
 def _members(evidence: Mapping[str, Any] | None) -> tuple[str, ...]:

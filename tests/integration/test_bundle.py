@@ -146,6 +146,67 @@ def test_a_bundle_is_verified_by_the_verifier_in_it_with_nothing_but_an_interpre
     assert said["figures"]["judged_again"] > 20
 
 
+def test_each_piece_of_evidence_names_the_calls_it_rests_on(world: Spine, whole: Bundle, tmp_path: Path) -> None:
+    root = unpack(world, whole, tmp_path)
+    lines = [json.loads(line) for line in (root / "data/evidence/index.jsonl").read_bytes().splitlines()]
+    assert {line["place"] for line in lines if line["calls"] is None} == {"join"}, "what is derived asks nothing"
+    assert {line["scope_version"] for line in lines} == {1}
+    new = next(line for line in lines if line["resource"] == "arn:aws:s3:::new" and line["type"] == "aws.s3.bucket")
+    name = new["calls"]["record"]
+    record = json.loads((root / f"data/calls/{name[:2]}/{name}.json").read_bytes())["content"]
+    calls = [record["calls"][number] for number in new["calls"]["numbers"]]
+    assert calls[0]["operation"] == "s3:list_buckets"
+    assert {call["params"].get("Bucket") for call in calls[1:]} == {"new", None}
+    assert {call["operation"] for call in calls} == set(new["operations"])
+    assert all(call["request_ids"] and call["request_ids"][0] for call in calls)
+    host = world.emulator.url.removeprefix("http://")
+    assert [call["endpoints"] for call in calls] == [[{"host": host, "tls": ""}]] * len(calls)
+    assert "Token" not in json.dumps([list(call["params"]) for call in record["calls"]])
+
+
+def test_a_bundle_of_an_emulated_account_says_everywhere_that_no_real_provider_answered(
+    world: Spine, whole: Bundle, tmp_path: Path
+) -> None:
+    root = unpack(world, whole, tmp_path)
+    host = world.emulator.url.removeprefix("http://")
+    audit = json.loads((root / "data/audit.json").read_bytes())
+    assert audit["not_a_real_provider"] == [{"source": str(world.source.id), "name": "tests", "host": host}]
+    for file in ("README.txt", "data/index.html"):
+        text = (root / file).read_text()
+        assert "NOT A REAL PROVIDER" in text
+        assert host in text
+    assert "not a real provider" in verify(root).as_text()
+    assert "aws cloudtrail lookup-events" in (root / "README.txt").read_text()
+
+
+def test_a_record_of_calls_that_was_erased_is_named_no_more_and_the_bundle_holds(
+    provisioned: Provisioned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with AwsEmulator() as emulator:
+        for name, value in emulator.environment().items():
+            if name != "AWS_ENDPOINT_URL":
+                monkeypatch.setenv(name, value)
+        with spine(provisioned, emulator, tmp_path / "home", AT, ("s3",)) as made:
+            emulator.client("s3").create_bucket(Bucket="charts")
+            made.run()
+            rows = made.rows(
+                "SELECT k.address FROM object_key k JOIN evidence e USING (tenant_id, digest)"
+                " WHERE e.resource_type = 'auditor.calls'"
+            )
+            assert rows
+            with made.here.open_tenant(made.tenant) as books:
+                books.destroy([row.address for row in rows], now=made.clock())
+            notarise(made)
+            made.next_day()
+            day = AT.replace(hour=0)
+            (tmp_path / "out").mkdir()
+            root = unpack(made, create(made, Asked((), day, day + timedelta(days=1))), tmp_path / "out")
+    lines = [json.loads(line) for line in (root / "data/evidence/index.jsonl").read_bytes().splitlines()]
+    assert "arn:aws:s3:::charts" in {line["resource"] for line in lines}
+    assert {line["calls"] for line in lines} == {None}
+    assert verify(root).outcome == VERIFIED
+
+
 def test_the_same_period_asked_again_is_the_same_bundle(world: Spine, whole: Bundle) -> None:
     again = create(world, WHOLE)
     assert again.id != whole.id
@@ -310,6 +371,9 @@ def test_sampled_resources_are_read_live_and_what_changed_since_is_named(
         if one.sampled.resource_type in {"", "aws.s3.bucket"}
     }
     assert ("invoices", "same") in said
+    traced = said["invoices", "same"].sampled.calls
+    assert traced[0]["operation"] == "s3:list_buckets"
+    assert traced[0]["request_ids"][0]
     assert ("passing", "gone") in said
     assert any("block" in field for field in said["charts", "different"].fields)
     assert "no evidence" in said["never", "not_read"].why

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import pytest
+from markupsafe import escape
 
 from auditor.trust.access import PUBLIC, permission_of
 from dashboard.security import IDLE_FOR, LASTS_FOR, local_target
@@ -18,6 +19,7 @@ from tests.fixtures.pages import (
     DIGEST,
     FORMULA,
     PASSWORD,
+    SCRIPT,
     Dashboard,
     a_dashboard,
     a_world,
@@ -384,6 +386,31 @@ class TestSinglePages:
             "&#34;encryption&#34;: null",
         ):
             assert words in page, words
+
+    def test_a_finding_shows_the_calls_its_evidence_rests_on_and_no_others(
+        self, owner: FlaskClient, found: dict[str, UUID]
+    ) -> None:
+        page = owner.get(f"/findings/{found['open']}").text
+        for words in (
+            "The 1 call it rests on",
+            "s3:get_bucket_encryption",
+            str(escape(json.dumps(SCRIPT)[1:-1])),
+            "4442587FB7D0A2F9",
+            "127.0.0.1:5000",
+            "no certificate: plain HTTP",
+            "ab" * 32,
+            "AccessDenied",
+            "2026-11-22T10:00:00Z",
+            "version 7",
+        ):
+            assert words in page, words
+        assert "s3:not_ours" not in page
+        assert "<script" not in page
+
+    @pytest.mark.parametrize("path", ["/", "/sources", "/findings", "/bundles"])
+    def test_pages_with_a_source_say_where_no_real_provider_answers(self, owner: FlaskClient, path: str) -> None:
+        page = owner.get(path).text.lower()
+        assert "not a real provider" in page
 
     def test_drift_shows_the_turn_and_posture_counts_it(self, owner: FlaskClient, found: dict[str, UUID]) -> None:
         assert str(found["open"]) in owner.get("/drift?kind=opened").text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -117,6 +118,13 @@ def findings(world: Spine) -> dict[tuple[str, str], tuple[str, ...]]:
     return {(row.check_id, row.native_id): (row.by_, row.state, row.cause) for row in world.rows(sql)}
 
 
+def records(world: Spine) -> list[set[str]]:
+    """The buckets that each record of calls asks about, the oldest first."""
+    rows = world.rows("SELECT digest FROM evidence WHERE resource_type = 'auditor.calls' ORDER BY created_at")
+    kept = (json.loads(world.here.objects.get(world.tenant, row.digest))["content"]["calls"] for row in rows)
+    return [{call["params"]["Bucket"] for call in calls if "Bucket" in call["params"]} for calls in kept]
+
+
 def rewritten(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> set[tuple[str, str]]:
     return {key for key, stood in after.items() if before.get(key) != stood}
 
@@ -143,7 +151,7 @@ def test_one_changed_bucket_is_judged_alone(world: Spine, monkeypatch: pytest.Mo
     (name, *_) = (
         resource.removeprefix("arn:aws:s3:::") for resource, state in world.findings(BLOCKED).items() if state == "pass"
     )
-    before = findings(world)
+    before, before_records = findings(world), len(records(world))
     blocked(world, name, on=False)
     with counted(world, monkeypatch) as objects:
         run = again(world)
@@ -154,6 +162,7 @@ def test_one_changed_bucket_is_judged_alone(world: Spine, monkeypatch: pytest.Mo
     assert run.counts["judged"] == len(judged)
     assert objects["put"] <= 4, "the bucket, and what is derived over it"
     assert world.findings(BLOCKED)[f"arn:aws:s3:::{name}"] == "fail"
+    assert records(world)[before_records:] == [{name}], "one record, of the one that changed"
 
 
 def test_another_evaluator_or_definition_judges_again_what_is_kept_and_turns_nothing(world: Spine) -> None:

@@ -61,7 +61,15 @@ class World:
         }
         self._insert(schema.source, source_id=self.source, created_at=AT, **told)
 
-    def seen(self, content: str, *, years: float = 0, until: float | None = None, resource: UUID | None = None) -> str:
+    def seen(
+        self,
+        content: str,
+        *,
+        years: float = 0,
+        until: float | None = None,
+        resource: UUID | None = None,
+        calls: UUID | None = None,
+    ) -> str:
         """A resource showed this content from ``years`` on, until then or still; gives the digest."""
         digest, began = sha256(content.encode()).hexdigest(), AT + years * YEAR
         self.now = began
@@ -89,8 +97,18 @@ class World:
             valid_from=began,
             last_at=began,
             valid_to=FOREVER if until is None else AT + until * YEAR,
+            calls_id=calls,
         )
         return digest
+
+    def called(self, content: str) -> tuple[str, UUID]:
+        """A record of calls that nothing rests on yet; gives its digest and id."""
+        digest, id_ = sha256(content.encode()).hexdigest(), uuid4()
+        self.now = AT
+        address = self.vault.put(self.tenant, digest, content.encode())
+        facts = {"resource_type": "auditor.calls", "type_version": 1, "bytes": 1, "created_at": AT}
+        self._insert(schema.evidence, evidence_id=id_, digest=digest, address=address, **facts)
+        return digest, id_
 
     def purge(self, *, years: float, dry_run: bool = False) -> Erasure:
         self.now = AT + years * YEAR
@@ -182,6 +200,36 @@ def test_what_a_finding_rested_on_counts_from_when_that_ended(world: World) -> N
     )
     assert world.purge(years=7.5).grounds == {"retained": 1}
     assert world.purge(years=8.1).count == 1
+
+
+def test_a_record_of_calls_is_kept_as_long_as_the_last_of_what_rests_on_it(world: World) -> None:
+    record, id_ = world.called("record")
+    short, long = world.seen("short", until=1, calls=id_), world.seen("long", until=3, calls=id_)
+    assert [one["digest"] for one in world.purge(years=7.1).certificate["objects"]] == [short]
+    assert world.read(record) == b"record"
+    assert world.purge(years=8.9).count == 0
+    assert {one["digest"] for one in world.purge(years=9.1).certificate["objects"]} == {long, record}
+    with pytest.raises(EvidenceError, match="was erased"):
+        world.read(record)
+
+
+def test_a_record_of_calls_behind_what_stands_is_in_effect_and_one_behind_nothing_goes(world: World) -> None:
+    record, id_ = world.called("record")
+    alone, _ = world.called("alone")
+    world.seen("still so", calls=id_)
+    erased = world.purge(years=30)
+    assert [one["digest"] for one in erased.certificate["objects"]] == [alone]
+    assert erased.grounds == {"in effect": 2, "due": 1}
+    assert world.read(record) == b"record"
+
+
+def test_a_hold_over_a_resource_covers_the_record_of_its_calls(world: World) -> None:
+    resource = uuid4()
+    record, id_ = world.called("record")
+    digest = world.seen("x", until=1, resource=resource, calls=id_)
+    world.hold(resource=resource)
+    assert world.purge(years=9).grounds == {"on hold": 2}
+    assert (world.read(record), world.read(digest)) == (b"record", b"x")
 
 
 def test_a_dry_run_says_the_same_and_erases_nothing(world: World) -> None:

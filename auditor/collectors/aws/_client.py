@@ -13,7 +13,7 @@ import ipaddress
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -28,11 +28,14 @@ from auditor.collectors.aws._actions import action_of
 from auditor.collectors.aws._denials import denied_by
 from auditor.collectors.aws._models import loader
 from auditor.collectors.aws._session import USER_AGENT, Clients, clients, new_session
-from auditor.collectors.aws._tls import share_roots
+from auditor.collectors.aws._tls import share_roots, show_peers
 from auditor.collectors.aws._wholeness import refuse_torn
+from auditor.collectors.hearing import Ear, peer_of
 from auditor.collectors.pace import BURST, COST, RATE, Bucket, LocalBucket, rate_key
+from auditor.domain.calls import Hear, Heard, unheard
 from auditor.domain.errors import CollectionError, WrongAccountError
 from auditor.domain.ports import Caller, CallFailed, FailureKind
+from auditor.domain.provider import host_of, providers_own, stand_in
 
 __all__ = ["AwsCaller", "api_name", "connect", "enabled_regions", "loader", "switched_off", "translate"]
 
@@ -64,6 +67,7 @@ class AwsCaller:
         threads: int,
         bucket: Bucket,
         kept: Clients | None = None,
+        met: Sequence[Heard] = (),
     ) -> None:
         self._session = session
         self._bucket = bucket
@@ -80,13 +84,18 @@ class AwsCaller:
         self._making = Lock()
         self._calls: Counter[str] = Counter()
         self._lock = Lock()
+        self._ear = Ear()
         self.account = account
         self.identity = identity
         self.partition = identity.split(":")[1] if identity.startswith("arn:") else "aws"
         self.home = HOME.get(self.partition, "us-east-1")
-        self.endpoint = urlsplit(endpoint_url).netloc if endpoint_url else ""
+        self.endpoint = stand_in(endpoint_url, self.partition)
+        for one in met:
+            self._meet(one)
 
-    def pages(self, operation: str, params: Mapping[str, Any], *, region: str) -> Iterator[Mapping[str, Any]]:
+    def pages(
+        self, operation: str, params: Mapping[str, Any], *, region: str, heard: Hear = unheard
+    ) -> Iterator[Mapping[str, Any]]:
         """The answer page by page, without the response's metadata; see ``domain.ports.Caller``."""
         service, _, method = operation.partition(":")
         client = self._client(service, region)
@@ -97,11 +106,25 @@ class AwsCaller:
             else:
                 answers = _followed(client, method, params)
             for answer in answers:
+                self._tell(heard)
                 yield decode({name: value for name, value in answer.items() if name != "ResponseMetadata"})
         except botocore.exceptions.ParamValidationError:
             raise  # a declaration that the service model refuses: our bug, found by the contract suite
         except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError, ValueError, KeyError) as error:
+            self._tell(heard)
             raise translate(error, self.action(operation)) from error
+
+    def _tell(self, heard: Hear) -> None:
+        """Hand on what was heard of the answer that this thread just got; of one that never came there is nothing."""
+        last = self._ear.take()
+        if last is not None:
+            self._meet(last)
+            heard(last)
+
+    def _meet(self, one: Heard) -> None:
+        """Remember the first host that is not the provider's own, whoever configured it: a file, the environment, a proxy."""
+        if not self.endpoint and not (one.tls and providers_own(one.host, self.partition)):
+            self.endpoint = one.host
 
     def prepare(self, operation: str, *, region: str) -> None:
         """Repeat the operation until its state is ``COMPLETE``, about half a minute at the most."""
@@ -139,6 +162,7 @@ class AwsCaller:
                     service, region_name=region, endpoint_url=self._endpoint_url, config=self._config
                 )
                 share_roots(client)
+                hear(client, self._ear)
                 client.meta.events.register("before-send", self._before(region))
                 client.meta.events.register("after-call", refuse_torn)
                 if service == "s3control":
@@ -178,11 +202,13 @@ def connect(
         WrongAccountError: They answer for another account than expected: evidence would be filed under a wrong name.
     """
     endpoint_url = endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
+    ear = Ear()
     try:
         session = new_session(profile)
         if role_arn:
             session = _assumed(session, role_arn, external_id, endpoint_url)
         sts = _sts(session, endpoint_url)
+        hear(sts, ear)
         who = sts.get_caller_identity()
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
         raise CollectionError(
@@ -201,7 +227,20 @@ def connect(
         endpoint_url=endpoint_url,
         threads=threads,
         bucket=bucket or LocalBucket(RATE, BURST),
+        met=[one for one in (ear.take(),) if one is not None],
     )
+
+
+def hear(client: Any, ear: Ear) -> None:
+    """Let an ear hear how each call of a client was answered, refusals included; of several tries the last."""
+
+    def answered(http_response: Any, parsed: Any, **_: Any) -> None:
+        told = parsed.get("ResponseMetadata", {})
+        request_id = told.get("RequestId") or told.get("HTTPHeaders", {}).get("x-amzn-requestid", "")
+        ear.last = Heard(str(request_id), host_of(http_response.url), peer_of(http_response.raw))
+
+    show_peers(client)
+    client.meta.events.register("after-call", answered)
 
 
 def translate(error: Exception, action: str) -> CallFailed:

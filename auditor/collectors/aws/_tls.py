@@ -1,4 +1,4 @@
-"""The certificate authorities we trust, read once per process instead of once per connection.
+"""The certificate authorities we trust, read once per process instead of once per connection; and who proved to be whom.
 
 The library gives each client a TLS context of its own and reads the whole bundle into it again for every connection:
 some 10 to 25 ms and, per client, 0.6 MiB. A scan opens hundreds. Clients that trust the same bundle share one context.
@@ -11,10 +11,28 @@ from functools import partial
 from threading import Lock
 from typing import Any
 
+from botocore.awsrequest import AWSHTTPSConnection, AWSHTTPSConnectionPool
 from botocore.httpsession import create_urllib3_context, get_cert_path
+
+from auditor.collectors.hearing import ShowsItsPeer
 
 _CONTEXTS: dict[str, ssl.SSLContext] = {}
 _MAKING = Lock()
+
+
+class _Connection(ShowsItsPeer, AWSHTTPSConnection):  # type: ignore[misc]  # the library has no types
+    """A connection whose responses say which certificate it was made to."""
+
+
+class _Pool(AWSHTTPSConnectionPool):  # type: ignore[misc]  # likewise
+    """Connections that show their peer."""
+
+    ConnectionCls = _Connection
+
+
+def show_peers(client: Any) -> None:
+    """Let a client's responses say which certificate the host showed, whether or not it goes through a proxy."""
+    client._endpoint.http_session._pool_classes_by_scheme["https"] = _Pool  # noqa: SLF001  (the library offers no public way)
 
 
 def share_roots(client: Any) -> None:

@@ -13,17 +13,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import urllib3
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
 
+from auditor.collectors.hearing import Ear, peer_of
 from auditor.collectors.kubernetes._listing import METADATA_ONLY, NAMESPACED
 from auditor.collectors.kubernetes._refusals import WAITING, first_line, object_in, refusal
 from auditor.collectors.kubernetes._requests import VERSION, action_of, parts, path_of
 from auditor.collectors.pace import Bucket, rate_key
+from auditor.domain.calls import Hear, Heard, unheard
 from auditor.domain.ports import CallFailed, StartOver
+from auditor.domain.provider import host_of
 from auditor.domain.source import GLOBAL
 
 PAGE = 500
@@ -62,14 +65,17 @@ class ClusterCaller:
         self._lock = Lock()
         self._calls: Counter[str] = Counter()
         self._versions: dict[str, str] = {}
+        self._ear = Ear()
         self.account = name
         self.identity = identity
         self.partition = ""
         self.home = GLOBAL
         self.endpoint = ""  # there is no provider whose own address it could differ from
-        self.host = urlsplit(str(client.configuration.host)).netloc
+        self.host = host_of(str(client.configuration.host))
 
-    def pages(self, operation: str, params: Mapping[str, Any], *, region: str) -> Iterator[Mapping[str, Any]]:
+    def pages(
+        self, operation: str, params: Mapping[str, Any], *, region: str, heard: Hear = unheard
+    ) -> Iterator[Mapping[str, Any]]:
         """The list page by page, all of one version; see ``domain.ports.Caller``.
 
         Where only some namespaces are looked at, each is asked for its own; what one of them refuses is told when all the
@@ -80,6 +86,20 @@ class ClusterCaller:
             StartOver: The listing cannot go on as it began.
         """
         del region  # a cluster is one place
+        try:
+            for page in self._pages(operation, params):
+                self._tell(heard)
+                yield page
+        except CallFailed:
+            self._tell(heard)
+            raise
+
+    def _tell(self, heard: Hear) -> None:
+        last = self._ear.take()
+        if last is not None:
+            heard(last)
+
+    def _pages(self, operation: str, params: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         if not self._namespaces or not params.get(NAMESPACED):
             for page in self._listed(operation, "", params):
                 yield self._mine(operation, page)
@@ -223,6 +243,7 @@ class ClusterCaller:
         headers = {"Accept": accept} | ({"Content-Type": JSON} if body is not None else {})
         request = client.param_serialize(method, path, header_params=headers, body=body, auth_settings=["BearerToken"])
         response: Any = client.call_api(*request, _request_timeout=TIMEOUT)  # its reading is not typed
+        self._ear.last = Heard(response.headers.get("Audit-Id", ""), self.host, peer_of(response.response))
         return response.status, response.headers, response.read()
 
     def _renewed(self, used: ApiClient) -> bool:

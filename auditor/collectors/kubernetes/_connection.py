@@ -12,11 +12,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import urllib3
 import yaml
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 
 from auditor import __version__
+from auditor.collectors.hearing import ShowsItsPeer
 from auditor.collectors.kubernetes._client import PAGE, ClusterCaller
 from auditor.collectors.pace import BURST, RATE, Bucket, LocalBucket
 from auditor.domain.errors import CollectionError
@@ -25,6 +27,16 @@ from auditor.domain.ports import CallFailed
 _LIBRARY: Any = config  # its functions have no types
 WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 QUESTION = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+
+
+class _Connection(ShowsItsPeer, urllib3.connection.HTTPSConnection):
+    """A connection whose responses say which certificate it was made to."""
+
+
+class _Pool(urllib3.HTTPSConnectionPool):
+    """Connections that show their peer."""
+
+    ConnectionCls = _Connection
 
 
 def connect(
@@ -97,6 +109,8 @@ def _caller(
         configuration.retries = False  # the door waits and asks again by itself
         configuration.connection_pool_maxsize = threads
         made = ApiClient(configuration)
+        pools = made.rest_client.pool_manager
+        pools.pool_classes_by_scheme = {**pools.pool_classes_by_scheme, "https": _Pool}
         made.user_agent = f"auditor/{__version__}"
         return made
 

@@ -87,6 +87,7 @@ class BundleReads:
         """``audit.json``."""
         name = self._connection.execute(text("SELECT name FROM tenant_here()")).scalar_one()
         asked = self._asked
+        sources = [one for one in self.scope() if not asked.sources or one["source"] in asked.sources]
         said: dict[str, Any] = {
             "v": 1,
             "tenant": str(self._tenant),
@@ -97,6 +98,11 @@ class BundleReads:
             "as_of": stamp(self._heads.as_of),
             "running": self._heads.as_of < asked.ends,
             "product": self._product,
+            "not_a_real_provider": [
+                {"source": one["source"], "name": one["name"], "host": one["stand_in"]}
+                for one in sources
+                if one["stand_in"]
+            ],
         }
         return said if asked.partial is None else {**said, "partial": asked.partial}
 
@@ -117,6 +123,7 @@ class BundleReads:
                 "partition": row.partition,
                 "name": row.name,
                 "endpoint": row.endpoint_url or "",
+                "stand_in": row.stand_in,
                 "every_seconds": row.every_seconds,
                 "grid": stamp(row.grid),
                 "from": stamp(row.created_at),
@@ -252,8 +259,12 @@ class BundleReads:
         rows = (row for row in self._rows(sql.EVIDENCE, as_of=self._heads.as_of) if told(row))
         while some := list(islice(rows, AT_ONCE)):
             puts = [self._put(row.lies_at or row.address) for row in some]
-            known = self._known(puts)
-            yield from (_evidence(row, self._heads.as_of) for row, put in zip(some, puts, strict=True) if put in known)
+            called = {row.calls_digest: self._put(row.calls_address) for row in some if row.calls_digest is not None}
+            known = self._known([*puts, *called.values()])
+            for row, put in zip(some, puts, strict=True):
+                if put in known:
+                    # A record and what rests on it are noted together, but a head may have been signed between.
+                    yield _evidence(row, self._heads.as_of, told=called.get(row.calls_digest) in known)
 
     def _put(self, address: str) -> UUID:
         """The event under which the ledger has a content: it is put anew, elsewhere, after it was erased."""
@@ -262,6 +273,11 @@ class BundleReads:
     def _known(self, events: Sequence[UUID]) -> frozenset[UUID]:
         rows = self._connection.execute(text(sql.KNOWN), {"events": list(events), "size": self._heads.end_size})
         return frozenset(rows.scalars())
+
+    def calls(self, digests: Sequence[str]) -> Iterator[Line]:
+        """The index of these records of calls."""
+        for row in self._connection.execute(text(sql.CALLS), {"digests": list(digests)}):
+            yield {"evidence": str(row.evidence_id), "digest": row.digest, "salt": bytes(row.salt).hex()}
 
     def contents(self, digests: Sequence[str]) -> Mapping[str, bytes]:
         """Evidence as stored."""
@@ -342,7 +358,8 @@ def _nothing_ran(source: str, slot: str, state: str) -> Line:
     }  # fmt: skip
 
 
-def _evidence(row: Row[Any], as_of: datetime) -> Line:
+def _evidence(row: Row[Any], as_of: datetime, *, told: bool) -> Line:
+    """A line of the index; the record of its calls is named where it is ``told``."""
     return {
         "evidence": str(row.evidence_id),
         "digest": row.digest,
@@ -354,6 +371,8 @@ def _evidence(row: Row[Any], as_of: datetime) -> Line:
         "operations": list(row.operations),
         "caller": row.caller,
         "endpoint": row.endpoint,
+        "scope_version": row.scope_version,
+        "calls": {"record": row.calls_digest, "numbers": list(row.calls)} if told else None,
         "type": row.resource_type,
         "type_version": row.type_version,
         "region": row.region,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 SOURCES = """
-SELECT s.source_id, s.kind, s.account, s.name, s.partition, s.endpoint_url, s.every_seconds, s.created_at, s.disconnected_at,
+SELECT s.source_id, s.kind, s.account, s.name, s.partition, s.endpoint_url, coalesce(nullif(coalesce(s.answered_by, s.endpoint_url), ''), (
+        SELECT min(e.endpoint COLLATE "C") FROM evidence_span e JOIN resource r ON r.tenant_id = e.tenant_id AND r.resource_id = e.resource_id
+        WHERE r.source_id = s.source_id AND e.endpoint <> '' AND e.valid_from < :known_to AND e.valid_to > :begins
+    ), '') AS stand_in, s.every_seconds, s.created_at, s.disconnected_at,
     coalesce(d.due_at, s.created_at) AS grid,
     (SELECT c.rule FROM scope c WHERE c.tenant_id = s.tenant_id AND c.source_id = s.source_id AND c.valid_from < :known_to
      ORDER BY c.version DESC LIMIT 1) AS rule
@@ -63,15 +66,27 @@ WITH seen AS (
 )
 SELECT v.evidence_id, v.digest, v.address, v.resource_type, v.type_version, r.source_id, r.native_id, r.region, n.valid_from,
     least(n.last_at, :as_of) AS last_at, n.valid_to, n.stood, s.place, s.operations, s.caller, s.endpoint, coalesce(k.salt, l.salt) AS salt,
-    k.address AS lies_at
+    k.address AS lies_at, s.scope_version, s.calls, c.digest AS calls_digest, c.address AS calls_address
 FROM seen n
 JOIN evidence_span s ON s.tenant_id = n.tenant_id AND s.resource_id = n.resource_id AND s.valid_from = n.valid_from
 JOIN evidence v ON v.tenant_id = n.tenant_id AND v.evidence_id = n.evidence_id
 JOIN resource r ON r.tenant_id = n.tenant_id AND r.resource_id = n.resource_id
 LEFT JOIN object_key k ON k.tenant_id = n.tenant_id AND k.digest = v.digest AND k.destroyed_at IS NULL
 LEFT JOIN ledger_salt l ON l.tenant_id = n.tenant_id AND l.subject = CAST(v.evidence_id AS text)
+LEFT JOIN LATERAL (
+    SELECT b.digest, coalesce(o.address, b.address) AS address FROM evidence b
+    LEFT JOIN object_key o ON o.tenant_id = b.tenant_id AND o.digest = b.digest AND o.destroyed_at IS NULL
+    LEFT JOIN ledger_salt t ON t.tenant_id = b.tenant_id AND t.subject = CAST(b.evidence_id AS text)
+    WHERE b.tenant_id = s.tenant_id AND b.evidence_id = s.calls_id AND coalesce(o.salt, t.salt) IS NOT NULL
+) c ON true
 WHERE coalesce(k.salt, l.salt) IS NOT NULL
 ORDER BY r.source_id, r.type COLLATE "C", r.native_id COLLATE "C", v.digest
+"""
+CALLS = """
+SELECT v.evidence_id, v.digest, coalesce(k.salt, l.salt) AS salt FROM evidence v
+LEFT JOIN object_key k ON k.tenant_id = v.tenant_id AND k.digest = v.digest AND k.destroyed_at IS NULL
+LEFT JOIN ledger_salt l ON l.tenant_id = v.tenant_id AND l.subject = CAST(v.evidence_id AS text)
+WHERE v.digest = ANY (:digests) ORDER BY v.digest
 """
 DOCUMENTS = """
 SELECT digest, evidence_digest, sealed FROM document WHERE digest = ANY (:digests)

@@ -86,7 +86,7 @@ class FindingRow:
     source: UUID
     account: str
     source_name: str
-    endpoint_url: str | None
+    stand_in: str
     resource_id: UUID
 
 
@@ -218,7 +218,7 @@ def _select(
             line.source_id,
             db.source.c.account,
             db.source.c.name,
-            db.source.c.endpoint_url,
+            db.stand_in,
             line.resource_id,
             rank.label("rank"),
         )
@@ -306,10 +306,11 @@ def finding(conn: sa.Connection, library: Library, id_: UUID, as_of: datetime) -
         .order_by(db.finding_span.c.valid_from.desc())
         .limit(1)
     ).one()
-    kept = db.evidence_span.c
+    kept, called = db.evidence_span.c, db.evidence.alias("called")
     seen = conn.execute(
-        sa.select(*kept, db.evidence.c.digest, db.evidence.c.type_version, db.evidence.c.bytes)
+        sa.select(*kept, db.evidence.c.digest, called.c.digest.label("calls_digest"))
         .join(db.evidence, db.evidence.c.evidence_id == kept.evidence_id)
+        .outerjoin(called, called.c.evidence_id == kept.calls_id)
         .where(kept.resource_id == row.resource_id)
         .order_by((db.evidence.c.digest == span.evidence_digest).desc(), kept.valid_from.desc())
         .limit(1)

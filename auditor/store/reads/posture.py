@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SourceView:
-    """A source and its latest run. ``endpoint_url`` is set only where no real provider answers."""
+    """A source and its latest run. ``stand_in`` is the host that answers where no real provider does."""
 
     id: UUID
     kind: str
     account: str
     name: str
-    endpoint_url: str | None
+    stand_in: str
     regions: tuple[str, ...]
     every: timedelta
     run: UUID | None
@@ -169,7 +169,7 @@ def sources(conn: sa.Connection) -> tuple[SourceView, ...]:
             source.kind,
             source.account,
             source.name,
-            source.endpoint_url,
+            db.stand_in,
             source.regions,
             source.every_seconds,
             source.disconnected_at,
@@ -184,7 +184,7 @@ def sources(conn: sa.Connection) -> tuple[SourceView, ...]:
             kind=row.kind,
             account=row.account,
             name=row.name,
-            endpoint_url=row.endpoint_url,
+            stand_in=row.stand_in,
             regions=tuple(row.regions),
             every=timedelta(seconds=row.every_seconds),
             run=row.run_id,

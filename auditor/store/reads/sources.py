@@ -30,7 +30,7 @@ class SourceCard:
     account: str
     name: str
     partition: str
-    endpoint_url: str | None
+    stand_in: str
     role_arn: str | None
     regions: tuple[str, ...]
     pinned: bool
@@ -82,7 +82,7 @@ def sources(conn: sa.Connection, as_of: datetime, *, only: UUID | None = None) -
         .scalar_subquery()
     )
     query = (
-        sa.select(db.source, schedule.due_at, out.label("excluded"))
+        sa.select(db.source, db.stand_in, schedule.due_at, out.label("excluded"))
         .select_from(db.source.outerjoin(db.schedule, schedule.source_id == source.source_id))
         .order_by(source.disconnected_at.is_not(None), source.name, source.account)
     )
@@ -97,7 +97,7 @@ def sources(conn: sa.Connection, as_of: datetime, *, only: UUID | None = None) -
             account=row.account,
             name=row.name,
             partition=row.partition,
-            endpoint_url=row.endpoint_url,
+            stand_in=row.stand_in,
             role_arn=row.role_arn,
             regions=tuple(row.regions),
             pinned=row.pinned,

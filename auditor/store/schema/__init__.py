@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from auditor.store.columns import metadata
 from auditor.store.schema.due import schedule, work
-from auditor.store.schema.estate import exclusion, left_out, preflight, resource, run, scope, source, unit
+from auditor.store.schema.estate import exclusion, left_out, preflight, resource, run, scope, source, stand_in, unit
 from auditor.store.schema.handed import bundle, bundle_taken, definition, document, sign_request
 from auditor.store.schema.judged import daily_rollup, finding, finding_span, join_state
 from auditor.store.schema.ledger import (
@@ -80,6 +80,7 @@ __all__ = [
     "sign_in_failure",
     "sign_request",
     "source",
+    "stand_in",
     "tenant",
     "tenant_key",
     "unit",

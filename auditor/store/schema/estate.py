@@ -30,6 +30,7 @@ source = tenants(
     words("external_id", null=True),
     words("profile", null=True),
     words("endpoint_url", null=True),
+    words("answered_by", null=True),
     sa.Column("regions", sa.ARRAY(sa.Text), nullable=False),
     number("every_seconds"),
     at("created_at"),
@@ -44,6 +45,8 @@ source = tenants(
     unique("kind", "account"),
     refers("tenant"),
 )
+stand_in = sa.func.coalesce(source.c.answered_by, source.c.endpoint_url, "").label("stand_in")
+"""The host that answers for a source instead of the provider: as heard, else as it was configured; else empty."""
 scope = tenants(
     "scope",
     id_("source_id"),

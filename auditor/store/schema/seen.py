@@ -44,9 +44,13 @@ evidence_span = tenants(
     at("last_at"),
     at("valid_to", default=FOREVER_SQL),
     words("listed_digest", default=""),
+    id_("calls_id", null=True),
+    sa.Column("calls", sa.ARRAY(sa.Integer), nullable=False, server_default=sa.text("'{}'::integer[]")),
+    sa.Column("scope_version", sa.Integer, nullable=True),
     key("resource_id", "valid_from"),
     refers("resource", "resource_id"),
     refers("evidence", "evidence_id"),
+    sa.ForeignKeyConstraint(["tenant_id", "calls_id"], ["evidence.tenant_id", "evidence.evidence_id"]),
     sa.Index(
         "evidence_span_open",
         "tenant_id",

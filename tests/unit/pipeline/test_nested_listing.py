@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from auditor.domain.calls import Hear, unheard
 from auditor.domain.evidence import Collection
 from auditor.domain.ports import CallFailed
 from auditor.domain.reading import Reading, Readings
@@ -65,7 +66,9 @@ class Houses:
         self._refused = refused
         self.asked: Counter[str] = Counter()
 
-    def pages(self, operation: str, params: Mapping[str, Any], *, region: str) -> Iterator[Mapping[str, Any]]:
+    def pages(
+        self, operation: str, params: Mapping[str, Any], *, region: str, heard: Hear = unheard
+    ) -> Iterator[Mapping[str, Any]]:
         del region
         self.asked[operation] += 1
         house, room = params.get("House", ""), params.get("Room", "")

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from auditor.domain.calls import Hear, unheard
 from auditor.domain.ports import CallFailed
 from auditor.domain.preflight import Tried
 from auditor.domain.reading import Readings
@@ -42,7 +43,9 @@ class Desk:
         self.answers = answers
         self.asked: list[tuple[str, str]] = []
 
-    def pages(self, operation: str, params: Mapping[str, Any], *, region: str) -> Iterator[Mapping[str, Any]]:
+    def pages(
+        self, operation: str, params: Mapping[str, Any], *, region: str, heard: Hear = unheard
+    ) -> Iterator[Mapping[str, Any]]:
         self.asked.append((operation, region))
         answer = self.answers[operation.partition(":")[2]]
         if isinstance(answer, CallFailed):

@@ -56,7 +56,7 @@ class Harbour(Caller):
         self.let_go: list[str] = []
         self.asked_after = 0
 
-    def pages(self, operation: str, params: Any, *, region: str) -> Any:
+    def pages(self, operation: str, params: Any, *, region: str, heard: Any = None) -> Any:
         self.asked_after += operation.partition(":")[0] in self.let_go
         return super().pages(operation, params, region=region)
 

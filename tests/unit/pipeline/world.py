@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from auditor.domain.calls import Hear, unheard
 from auditor.domain.ports import CallFailed
 from auditor.domain.reading import Reading, Readings, Unseen
 from auditor.domain.resource_type import DerivedType, Joined, Listing, Read, ResourceType
@@ -73,7 +74,9 @@ class Caller:
         self.answers = dict(answers)
         self.asked: Counter[str] = Counter()
 
-    def pages(self, operation: str, params: Mapping[str, Any], *, region: str) -> Iterator[Mapping[str, Any]]:
+    def pages(
+        self, operation: str, params: Mapping[str, Any], *, region: str, heard: Hear = unheard
+    ) -> Iterator[Mapping[str, Any]]:
         self.asked[operation] += 1
         answer = self.answers[operation]
         told = answer(dict(params)) if isinstance(answer, Callable) else answer  # type: ignore[arg-type]

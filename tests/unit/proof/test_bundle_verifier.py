@@ -5,6 +5,7 @@ Two kinds of hands: those without the key change files and leave the seal as it 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -82,7 +83,7 @@ def test_an_untouched_bundle_is_verified_and_tells_what_it_counted(pristine: Pat
     assert report.figures["runs"] == {"done": 3, "missed": 1}
     assert report.figures["places_held"] == 1
     assert [step.name for step in report.steps] == [
-        "key", "seal", "files", "ledger", "evidence", "coverage", "findings", "verdicts", "at the end",
+        "key", "seal", "files", "ledger", "evidence", "calls", "coverage", "findings", "verdicts", "at the end",
     ]  # fmt: skip
 
 
@@ -303,7 +304,7 @@ def test_a_finding_that_the_ledger_does_not_know_is_refused(bundle: Path) -> Non
 @pytest.mark.parametrize("number", [0, 7, -1])
 def test_a_dropped_ledger_entry_is_refused(bundle: Path, number: int) -> None:
     edit_lines(bundle / "data" / "ledger" / "entries.jsonl", lambda lines: lines.pop(number))
-    refused(seal(bundle), "data/ledger/entries.jsonl", "the entries lead to size 25, the signed end says 26")
+    refused(seal(bundle), "data/ledger/entries.jsonl", "the entries lead to size 31, the signed end says 32")
 
 
 def test_a_replaced_and_a_moved_ledger_entry_are_refused(bundle: Path) -> None:
@@ -323,7 +324,7 @@ def test_a_ledger_entry_in_another_spelling_is_refused(bundle: Path) -> None:
 def test_a_changed_left_edge_is_refused(bundle: Path) -> None:
     file = bundle / "data" / "ledger" / "frontier.start.json"
     edge = json.loads(file.read_bytes())
-    file.write_bytes(canonical({**edge, "hashes": ["00" * 32]}))
+    file.write_bytes(canonical({**edge, "hashes": ["00" * 32 for _ in edge["hashes"]]}))
     refused(seal(bundle), "data/ledger/frontier.start.json", "not the tree that checkpoint.start signed")
 
 
@@ -344,7 +345,7 @@ def test_a_period_shortened_by_an_earlier_head_is_refused(tmp_path: Path) -> Non
     (folder / "data" / "audit.json").write_bytes(canonical(audit))
     refused(seal(folder), "data/audit.json", "told as over, the ledger ends before it does")
     (folder / "data" / "audit.json").write_bytes(canonical({**audit, "running": True}))
-    refused(seal(folder), "data/evidence/index.jsonl", "has no entry in the ledger")
+    refused(seal(folder), "data/calls/index.jsonl", "has no entry in the ledger")
 
 
 def test_a_period_begun_by_a_later_head_is_refused(tmp_path: Path) -> None:
@@ -411,6 +412,80 @@ def test_an_evidence_line_that_the_ledger_did_not_commit_to_is_refused(
     refused(seal(bundle), "data/evidence/index.jsonl:2", what)
 
 
+# -- calls
+def test_a_flipped_byte_in_a_record_of_calls_is_refused_by_name(bundle: Path) -> None:
+    file = one_file(bundle, "data/calls/*/*.json")
+    file.write_bytes(file.read_bytes().replace(b"list_buckets", b"list_baskets"))
+    refused(bundle, str(file.relative_to(bundle)), "changed")
+
+
+def test_an_edited_record_of_calls_is_refused_under_a_good_seal_too(bundle: Path) -> None:
+    file = one_file(bundle, "data/calls/*/*.json")
+    file.write_bytes(file.read_bytes().replace(b"list_buckets", b"list_baskets"))
+    refused(seal(bundle), "data/calls/index.jsonl:1", f"{file.stem} is not in the bundle")
+
+
+def test_an_edited_record_of_calls_under_a_name_of_its_own_is_refused_by_the_ledger(bundle: Path) -> None:
+    file = one_file(bundle, "data/calls/*/*.json")
+    edited = file.read_bytes().replace(b"list_buckets", b"list_baskets")
+    name = hashlib.sha256(edited).hexdigest()
+    file.unlink()
+    (bundle / "data" / "calls" / name[:2]).mkdir(exist_ok=True)
+    (bundle / "data" / "calls" / name[:2] / f"{name}.json").write_bytes(edited)
+    edit_lines(bundle / "data" / "calls" / "index.jsonl", lambda lines: lines[0].update(digest=name))
+    refused(seal(bundle), "data/calls/index.jsonl:1", "not the record of calls that the ledger committed to")
+
+
+@pytest.mark.parametrize(
+    ("rests_on", "what"),
+    [
+        ({"numbers": [0, 2]}, "call 2 is not in the record, which holds 2"),
+        ({"numbers": [-1]}, "call -1 is not in the record"),
+        ({"numbers": [True]}, "call True is not in the record"),
+        ({"numbers": []}, "no call in it"),
+        ({"record": "0" * 64}, "is not indexed"),
+    ],
+)
+def test_evidence_that_rests_on_calls_that_no_record_holds_is_refused(
+    bundle: Path, rests_on: dict[str, Any], what: str
+) -> None:
+    edit_lines(bundle / "data" / "evidence" / "index.jsonl", lambda lines: lines[0]["calls"].update(rests_on))
+    refused(seal(bundle), "data/evidence/index.jsonl:1", what)
+
+
+def test_a_record_of_calls_that_the_ledger_does_not_know_is_refused(bundle: Path) -> None:
+    edit_lines(bundle / "data" / "calls" / "index.jsonl", lambda lines: lines[0].update(evidence="another"))
+    refused(seal(bundle), "data/calls/index.jsonl:1", "has no entry in the ledger")
+
+
+def test_evidence_in_the_place_of_a_record_of_calls_is_refused(bundle: Path) -> None:
+    evidence = json.loads((bundle / "data" / "evidence" / "index.jsonl").read_bytes().splitlines()[0])
+    name = evidence["digest"]
+    shutil.copytree(bundle / "data" / "evidence" / name[:2], bundle / "data" / "calls" / name[:2], dirs_exist_ok=True)
+    told = {key: evidence[key] for key in ("evidence", "digest", "salt")}
+    edit_lines(bundle / "data" / "calls" / "index.jsonl", lambda lines: lines[0].update(told))
+    refused(seal(bundle), f"data/calls/{name[:2]}/{name}.json", "not of calls")
+
+
+def test_a_bundle_from_before_there_were_records_of_calls_is_verified(bundle: Path) -> None:
+    shutil.rmtree(bundle / "data" / "calls")
+    edit_lines(
+        bundle / "data" / "evidence" / "index.jsonl", lambda lines: [line.pop("calls") for line in lines] and None
+    )
+    report = verify(seal(bundle), REAL.verifier)
+    assert report.outcome == "verified", report.as_text()
+    assert "0 in 0 records" in report.as_text()
+
+
+def test_a_stand_in_is_named_by_whoever_verifies(bundle: Path) -> None:
+    audit = json.loads((bundle / "data" / "audit.json").read_bytes())
+    stands_in = {"source": "9d", "name": "acme", "host": "127.0.0.1:5000"}
+    (bundle / "data" / "audit.json").write_bytes(canonical({**audit, "not_a_real_provider": [stands_in]}) + b"\n")
+    report = verify(seal(bundle), REAL.verifier)
+    assert report.outcome == "verified", report.as_text()
+    assert "not a real provider: the answers behind acme (127.0.0.1:5000)" in report.as_text()
+
+
 def test_evidence_told_of_another_resource_is_refused(bundle: Path) -> None:
     edit_lines(
         bundle / "data" / "evidence" / "index.jsonl", lambda lines: lines[0].update(resource="arn:aws:s3:::other")
@@ -437,7 +512,7 @@ def test_a_clock_that_was_moved_is_refused(tmp_path: Path, change: Callable[[Lin
     told.log.heads.pop()
     told.log.sign(ENDS)
     folder = build(tmp_path / "bundle", told=told)
-    refused(folder, "data/ledger/entries.jsonl:22", what)
+    refused(folder, "data/ledger/entries.jsonl:27", what)
 
 
 def test_a_head_of_another_log_or_key_is_refused(bundle: Path) -> None:
