@@ -24,6 +24,7 @@ from auditor.domain.projection import UnseenFieldError, fill, hidden, project, t
 from auditor.domain.reading import UNSEEN_KEY, Readings
 from auditor.domain.resource_type import COMMON, Read, ResourceType, templates
 from auditor.domain.source import GLOBAL, Place
+from auditor.domain.volatile import split
 from auditor.pipeline.ask import Answer, Broken, Questions, broken
 
 
@@ -75,7 +76,6 @@ class Look:
         self._lock = Lock()
         kept = () if kind.listing is None else kind.listing.keep
         self._kept = tree(kept)
-        self._steady = tree(tuple(path for path in kept if path not in kind.volatile))
         self._operations = () if kind.listing is None else tuple(read.operation for read in kind.listing.chain)
         self._names = kind.names
         self.shared = tuple(read for read in kind.details.values() if read.shared)
@@ -115,7 +115,8 @@ class Look:
             if before is None or before.listed_digest != one.digest or self._turn(one):
                 due.append(one)
             else:
-                held.append(Held(self.kind.name, one.native_id, one.region, before.digest))
+                _, row = split(one.content, self.kind.volatile)
+                held.append(Held(self.kind.name, one.native_id, one.region, before.digest, row))
         if self.kind.details:
             return Sifted(tuple(listed.values()), tuple(held), tuple(due), ())
         return Sifted(tuple(listed.values()), tuple(held), (), tuple(self._evidence(one, one.content) for one in due))
@@ -182,8 +183,8 @@ class Look:
             raise TypeError(f"{listing.id} names nothing")
         named = "{" in listing.id
         native_id = fill(listing.id, {**item, **self._common, "region": region}) if named else item[listing.id]
-        steady = content if self._steady == self._kept else project(item, self._steady)
-        return Listed(native_id, region, item, content, self._digest(region, steady))
+        stable, _ = split(content, self.kind.volatile)
+        return Listed(native_id, region, item, content, self._digest(region, stable))
 
     def _digest(self, region: str, content: Mapping[str, Any]) -> str:
         """The listed part as a digest: a new version of the type keeps other fields, so it is another one too."""
@@ -193,15 +194,17 @@ class Look:
     def _evidence(self, one: Listed, content: Mapping[str, Any], operations: tuple[str, ...] = ()) -> Evidence:
         """What was seen; with a gap in it nothing is promised for the next run, which reads the resource anew."""
         gap = any(hidden(content[name]) is not None for name in self.kind.details if name in content)
+        stable, row = split(content, self.kind.volatile)
         return Evidence(
             self.kind.name,
             self.kind.version,
             one.native_id,
             one.region,
-            content,
+            stable,
             self._clock(),
             operations or self._operations,
             listed_digest="" if gap else one.digest,
+            volatile=row if self.kind.volatile else None,
         )
 
     def _note(self, listing: Read, failure: CallFailed | None, order: tuple[int, int]) -> None:

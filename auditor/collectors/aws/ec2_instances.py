@@ -79,7 +79,7 @@ def _unpacked(script: bytes) -> bytes:
 
 instance = ResourceType(
     "aws.ec2.instance",
-    version=1,
+    version=2,
     title="EC2 instance",
     listing=Listing(
         "ec2:describe_instances",

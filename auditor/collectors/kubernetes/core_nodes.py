@@ -38,7 +38,7 @@ class Node:
 
 node = ResourceType(
     "kubernetes.node",
-    version=1,
+    version=2,
     title="Node",
     place="account",
     listing=listing(
@@ -56,6 +56,7 @@ node = ResourceType(
         ),
         namespaced=False,
     ),
+    volatile=("status.conditions[].lastTransitionTime",),
 )
 
 

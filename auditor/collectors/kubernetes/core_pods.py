@@ -61,7 +61,7 @@ def add(item: Mapping[str, Any]) -> dict[str, Any]:
 
 pod = ResourceType(
     "kubernetes.pod",
-    version=1,
+    version=2,
     title="Pod",
     place="account",
     listing=listing(
