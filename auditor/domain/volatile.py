@@ -16,7 +16,7 @@ from auditor.domain.reading import UNSEEN_KEY
 from auditor.domain.resource_type import ResourceType
 
 Row: TypeAlias = Mapping[str, Any]
-MARK = ":volatile"
+MARK = "+volatile"
 LOST = "the volatile facts beside this evidence are not kept"
 
 
@@ -38,8 +38,10 @@ def split(content: Mapping[str, Any], paths: tuple[str, ...]) -> tuple[Mapping[s
     return stable, row
 
 
-def joined(stable: Any, row: Row) -> Any:
-    """The content as it was before it was split."""
+def joined(stable: Any, row: Any) -> Any:
+    """The content as it was before it was split; what a row of another content has no place for is left out."""
+    if not isinstance(row, dict) or not isinstance(stable, (dict, list)):
+        return stable
     if isinstance(stable, list):
         return [
             joined(member, row[str(position)]) if str(position) in row else member

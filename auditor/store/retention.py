@@ -18,7 +18,8 @@ from auditor.store import schema
 from auditor.store.keys import MOVE_LOCKS
 from auditor.store.scoped import Scoped
 
-# In effect is what an open span of evidence or of a finding rests on; a closed one counts until it closed.
+# In effect is what an open span of evidence or of a finding rests on; a closed one counts until it closed. A hold on a
+# resource holds the volatile facts of its type too: its row is among them.
 _KEPT = """
 WITH content AS (SELECT evidence_id, digest FROM evidence),
 seen AS (
@@ -31,12 +32,18 @@ judged AS (
         max(CASE WHEN valid_to = :forever THEN valid_from ELSE valid_to END) AS last_at
     FROM finding_span WHERE evidence_digest IS NOT NULL GROUP BY evidence_digest
 ),
+held AS (
+    SELECT h.hold_id, h.source_id, r.resource_id, r.source_id AS of_source, r.type || '+volatile' AS beside
+    FROM legal_hold h LEFT JOIN resource r ON r.resource_id = h.resource_id
+    WHERE h.released_at IS NULL
+),
 covered AS (
     SELECT s.evidence_id, array_agg(DISTINCT h.hold_id) AS holds
-    FROM legal_hold h
+    FROM held h
     JOIN resource r ON r.source_id = h.source_id OR r.resource_id = h.resource_id
+        OR (r.source_id = h.of_source AND r.type = h.beside)
     JOIN evidence_span s ON s.resource_id = r.resource_id
-    WHERE h.released_at IS NULL GROUP BY s.evidence_id
+    GROUP BY s.evidence_id
 ),
 all_of_it AS (
     SELECT coalesce(array_agg(hold_id), '{}') AS holds FROM legal_hold

@@ -241,19 +241,20 @@ class BundleReads:
         ).one_or_none()
         return None if row is None else dict(row.body)
 
-    def evidence(self, wanted: Callable[[str, str], bool]) -> Iterator[Line]:
+    def evidence(self, wanted: Callable[[Line], bool]) -> Iterator[Line]:
         """What stood in the period, and what spans rest on; of a part what its spans rest on alone."""
         whole = self._asked.partial is None
 
-        def told(row: Row[Any]) -> bool:
+        def told(row: Row[Any], line: Line) -> bool:
             stood = row.valid_to > self._asked.begins and row.valid_from < self._known_to
-            return wanted(row.digest, row.native_id) or (whole and stood)
+            return wanted(line) or (whole and stood)
 
-        rows = (row for row in self._rows(sql.EVIDENCE, as_of=self._heads.as_of) if told(row))
+        found = ((row, _evidence(row, self._heads.as_of)) for row in self._rows(sql.EVIDENCE, as_of=self._heads.as_of))
+        rows = ((row, line) for row, line in found if told(row, line))
         while some := list(islice(rows, AT_ONCE)):
-            puts = [self._put(row.lies_at or row.address) for row in some]
+            puts = [self._put(row.lies_at or row.address) for row, _ in some]
             known = self._known(puts)
-            yield from (_evidence(row, self._heads.as_of) for row, put in zip(some, puts, strict=True) if put in known)
+            yield from (line for (_, line), put in zip(some, puts, strict=True) if put in known)
 
     def _put(self, address: str) -> UUID:
         """The event under which the ledger has a content: it is put anew, elsewhere, after it was erased."""
@@ -268,7 +269,10 @@ class BundleReads:
         return self._objects.get_many(self._tenant, digests) if digests else {}
 
     def documents(self, wanted: Sequence[tuple[str, str]]) -> Mapping[str, bytes]:
-        """Documents as they were kept when spans began with them, else derived from their evidence; a third way there is not."""
+        """Documents as they were kept when spans began with them, else derived from their evidence; a third way there is not.
+
+        What volatile facts are a part of was always kept: it is derived from older evidence alone, which held them itself.
+        """
         if not wanted:
             return {}
         rows = self._connection.execute(text(sql.DOCUMENTS), {"digests": [name for name, _ in wanted]}).all()
