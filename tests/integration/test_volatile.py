@@ -185,6 +185,23 @@ def test_a_hold_on_somebody_holds_the_facts_that_stand_beside_their_evidence(wor
     assert len(held) == len(facts) + 1, "nobody else's evidence"
 
 
+def test_facts_are_in_effect_as_long_as_a_verdict_over_them_lasts(world: Spine) -> None:
+    world.run()
+    for _ in range(3):
+        world.next_day()
+        used(world, **dict.fromkeys(NAMES, 0))
+        world.run()
+    sql = "SELECT digest FROM evidence WHERE resource_type = :kind ORDER BY created_at"
+    days = [row.digest for row in world.rows(sql, kind=USER + MARK)]
+    with world.here.open_tenant(world.tenant) as books:
+        in_effect = {one.digest: one.in_effect for one in books.kept()}
+    first, second, third, last = (in_effect[digest] for digest in days)
+    assert first, "people who were in use were judged with these, and nothing turned since"
+    assert second, "one who came back turned with these"
+    assert not third, "nothing turned with these, and others stand now"
+    assert last
+
+
 def test_facts_are_no_resource_in_any_count(world: Spine) -> None:
     run = world.run()
     look = world.rows("SELECT DISTINCT resource_type FROM coverage_span")
