@@ -193,11 +193,7 @@ class _Again:
         described = []
         for line in sorted(self._standing(source, at, names), key=lambda one: (one["type"], one["resource"])):
             kind = self._types[line["type"]]
-            if not isinstance(kind, ResourceType):
-                raise TypeError(f"{kind.name} is derived: nothing is built from it")
-            facts = self._facts(source, line["type"], line["place"], at) if kind.volatile else ()
-            row = facts[0].get(line["resource"]) if facts else None
-            document = kind.describe(whole(kind, self._content(line["digest"])["content"], row))
+            document = self._document(kind, line, at)
             told = as_json(document)
             place = stands_in(kind, line["region"])
             seen = Described(
@@ -209,6 +205,13 @@ class _Again:
         told_of = next(one for one in self._scope["sources"] if one["source"] == source)
         account = Place(told_of["account"], GLOBAL, told_of.get("partition", "aws"), told_of.get("kind", "aws"))
         return Joiner(described, looks, account, places, at)
+
+    def _document(self, kind: AnyType, line: Line, at: datetime) -> Any:
+        content = self._content(line["digest"])["content"]
+        if not isinstance(kind, ResourceType) or not kind.volatile:
+            return kind.describe(content)
+        facts = self._facts(line["source"], line["type"], line["place"], at)
+        return kind.describe(whole(kind, content, facts[0].get(line["resource"]) if facts else None))
 
     def _standing(self, source: str, at: datetime, names: frozenset[str]) -> Iterator[Line]:
         for line in self._index:

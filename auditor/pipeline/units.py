@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from auditor.domain.control import Library
 from auditor.domain.coverage import Rota
-from auditor.domain.errors import CollectionError
+from auditor.domain.errors import CollectionError, EvidenceError
 from auditor.domain.events import Event
 from auditor.domain.evidence import Collection, Held, Known, Provenance
 from auditor.domain.finding import Turn
@@ -119,7 +120,8 @@ class Workshop:
                 scope=begun.scope,
             )
             regions = self.enabled(watched) if begun.asks_regions else ()
-        facts = gathered(collection, begun.kinds, source.place(unit.place), begun.known, self._rows_of(claim.tenant))
+        before = partial(self._rows, claim.tenant)
+        facts = gathered(collection, begun.kinds, source.place(unit.place), begun.known, before)
         collection = replace(collection, evidence=(*collection.evidence, *facts))
         # A crash from here on leaves objects without rows: the next lease puts the same bytes at the same addresses.
         lying = frozenset(one.digest for one in begun.known.values())
@@ -251,8 +253,12 @@ class Workshop:
             if over and run.baseline:
                 books.announce([baseline(source, unit, books.run(unit.run).counts, now)], now=now, run=unit.run)
 
-    def _rows_of(self, tenant: UUID) -> Callable[[str], Rows]:
-        return lambda digest: rows_in(json.loads(self.objects.get(tenant, digest))["content"])
+    def _rows(self, tenant: UUID, digest: str) -> Rows:
+        """Volatile facts as kept before; none if they are lost, so that what is held is unseen until its turn and then well."""
+        try:
+            return rows_in(json.loads(self.objects.get(tenant, digest))["content"])
+        except EvidenceError:
+            return {}
 
     def _selection(self, books: TenantStore, source: Source) -> Selection:
         """What is asked of a source: of the types of its kind alone."""

@@ -38,7 +38,7 @@ class Node:
 
 node = ResourceType(
     "kubernetes.node",
-    version=2,
+    version=1,
     title="Node",
     place="account",
     listing=listing(
@@ -56,7 +56,6 @@ node = ResourceType(
         ),
         namespaced=False,
     ),
-    volatile=("status.conditions[].lastTransitionTime",),
 )
 
 

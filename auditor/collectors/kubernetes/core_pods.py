@@ -61,7 +61,7 @@ def add(item: Mapping[str, Any]) -> dict[str, Any]:
 
 pod = ResourceType(
     "kubernetes.pod",
-    version=2,
+    version=1,
     title="Pod",
     place="account",
     listing=listing(
@@ -71,7 +71,6 @@ pod = ResourceType(
         add=add,
         added=("environment", "mirror", "component", "flags"),
     ),
-    volatile=("status.phase",),
 )
 
 
