@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 from auditor.domain.control import Check
@@ -85,33 +86,40 @@ class Moved:
 
         A check judges for itself: one that was not asked for a while still has the facts of then to be compared with.
         """
-        stand = {row.resource_type: row.digest for row in rows if is_beside(row.resource_type)}
+        standing: dict[str, list[Standing]] = {}
+        for row in rows:
+            standing.setdefault(row.resource_type, []).append(row)
         wanted = by_type(checks)
-        asked = {
-            check.id: stand[name]
-            for kind in kinds
-            if (name := beside(kind.name)) in stand
-            for check in wanted.get(kind.name, ())
-        }
-        judged = books.volatile_judged(unit.source, unit.place) if asked else {}
-        facts = {check: now for check, now in asked.items() if judged.get(check) != now}
-        differ = {pair: _differ(books, *pair) for pair in {(judged.get(check), now) for check, now in facts.items()}}
-        pairs = ((check, one) for check, now in facts.items() for one in differ[judged.get(check), now])
+        read = cache(partial(_rows, books))
+        judged: Mapping[str, str] | None = None
+        pairs: set[tuple[str, str]] = set()
+        facts: dict[str, str] = {}
+        for kind in kinds:
+            for now in standing.get(beside(kind.name), ()):
+                judged = books.volatile_judged(unit.source, unit.place) if judged is None else judged
+                for check in wanted.get(kind.name, ()):
+                    before = judged.get(check.id)
+                    if before != now.digest:
+                        facts[check.id] = now.digest
+                        others = _differ(read(before), read(now.digest), standing.get(kind.name, ()))
+                        pairs.update((check.id, one) for one in others)
         return cls(frozenset(pairs), facts)
 
 
-def _differ(books: TenantStore, before: str | None, now: str) -> frozenset[str]:
-    """The resources whose row is another one, or is there in one of both alone; all, if what was before is erased."""
-    rows = _rows(books, now)
-    old: Rows = {}
-    if before is not None:
-        with suppress(EvidenceError):
-            old = _rows(books, before)
-    return frozenset(one for one in old.keys() | rows.keys() if old.get(one) != rows.get(one))
+def _differ(before: Rows | None, now: Rows | None, standing: Iterable[Standing]) -> Iterable[str]:
+    """The resources whose row is another one, or is there in one of both alone; all, where one of both cannot be read."""
+    if before is None or now is None:
+        return (row.native_id for row in standing)
+    return (one for one in before.keys() | now.keys() if before.get(one) != now.get(one))
 
 
-def _rows(books: TenantStore, digest: str) -> Rows:
-    return rows_in(books.contents([digest])[digest])
+def _rows(books: TenantStore, digest: str | None) -> Rows | None:
+    """The rows of volatile facts by digest; none if nothing was judged yet, or what was is erased or lost."""
+    if digest is None:
+        return None
+    with suppress(EvidenceError):
+        return rows_in(books.contents([digest])[digest])
+    return None
 
 
 def opened(books: TenantStore, wanted: Iterable[Standing], rows: Iterable[Standing]) -> list[Evidence]:

@@ -174,6 +174,27 @@ def test_facts_that_were_erased_are_unseen_until_they_are_read_anew(world: Spine
     assert world.findings(USED)[arn(BACK)] == "pass"
 
 
+def test_facts_that_are_lost_make_unknown_what_rests_on_them_and_never_read_as_no_use(world: Spine) -> None:
+    for table in ("source", "schedule"):
+        world.rows(f"UPDATE {table} SET every_seconds = 3600 RETURNING 1")
+    world.run()
+    sql = "SELECT k.address FROM object_key k JOIN evidence e USING (tenant_id, digest) WHERE e.resource_type = :kind"
+    (row,) = world.rows(sql, kind=USER + MARK)
+    (world.here.settings.home / "objects" / row.address).unlink()
+    used(world, **dict.fromkeys(BUSY, 0))
+    world.clock.forward(timedelta(hours=1))
+    world.run()
+    states = Counter(world.findings(USED).values())
+    assert states["unknown"] > 0
+    assert states["fail"] <= 1, "the one who was idle, if it was their turn"
+    hidden = next(name for name, state in world.findings(USED).items() if state == "unknown")
+    assert "not kept" in world.spans(USED, hidden)[-1].reason
+    for _ in range(24):
+        world.clock.forward(timedelta(hours=1))
+        world.run()
+    assert Counter(world.findings(USED).values()) == {"pass": len(NAMES) - 1, "fail": 1}
+
+
 def test_a_hold_on_somebody_holds_the_facts_that_stand_beside_their_evidence(world: Spine) -> None:
     world.run()
     someone = resource_id(world.tenant, world.source.id, USER, arn(BACK))
