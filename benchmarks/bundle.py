@@ -1,7 +1,8 @@
 """A year of daily runs over an account, and the bundle of it: how long to write, how much memory, how long to verify, how large.
 
-The books are filled through the store as runs fill them, with a change in one of two hundred resources a day; documents are
-made up. Bundling and verifying are commands, measured as processes of their own.
+The books are filled through the store as runs fill them, with a change in one of two hundred resources a day, and a moment of
+last use that moves in nine of ten each day; documents are made up. Bundling and verifying are commands, measured as processes
+of their own.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from auditor.domain.ports import Claim
 from auditor.domain.scope import Scope
 from auditor.domain.source import GLOBAL, Source, public_id
 from auditor.domain.verdict import Verdict, VerdictWord
+from auditor.domain.volatile import beside
 from auditor.pipeline.preserve import preserve
 from auditor.pipeline.track import track
-from auditor.proof.canonical import canonical, digest
+from auditor.proof.canonical import canonical, digest, stamp
 from auditor.proof.judge import CompiledCheck, compile_check, judge, published_digest
 from auditor.settings import Settings
 from benchmarks.figures import Row, at_least, at_most
@@ -37,6 +39,8 @@ FIRST = datetime(2025, 1, 1, 3, tzinfo=UTC)
 DAY = timedelta(days=1)
 CHANGED = 200
 """One of so many resources changes a day."""
+IDLE = 10
+"""One of so many resources is not used at all."""
 CHECKS: tuple[dict[str, Any], ...] = tuple(
     {"id": f"bench.thing.c{n}", "resource": KIND, "document_version": 1, "pass_when": f"level != {n}", "title": f"Level is not {n}"}
     for n in range(5)
@@ -60,6 +64,12 @@ def document(number: int, version: int) -> dict[str, Any]:
     return {"name": f"thing-{number}", "level": (number + version) % 40, "version": version, "tags": tags}
 
 
+def last_use(number: int, day: int) -> dict[str, Any]:
+    """What moves with every day on which a resource is used."""
+    used = FIRST + day * DAY - timedelta(seconds=number * 37 % 86400 + day * 11) if number % IDLE else FIRST
+    return {"last_used_at": stamp(used)}
+
+
 class Year:
     """An account's year, a day at a time."""
 
@@ -68,6 +78,7 @@ class Year:
         self.raw = 0
         self._here, self._clock, self._resources = here, clock, resources
         self._versions = [0] * resources
+        self._day = 0
         self._checks = [(one, compile_check(one), published_digest(one)) for one in CHECKS]
         self._source = Source(self.tenant, public_id(self.tenant, "source", "aws", ACCOUNT), "aws", ACCOUNT, "bench")
         here.identities.add_tenant(self.tenant, slug="bench", name="Bench", now=FIRST)
@@ -78,7 +89,7 @@ class Year:
 
     def day(self, number: int) -> None:
         """One run: some resources changed since the last."""
-        self._clock.at = FIRST + number * DAY
+        self._clock.at, self._day = FIRST + number * DAY, number
         with self._here.open_tenant(self.tenant) as books:
             books.plan(self._source.id, slot=self._clock.at, now=self._clock.at, regions=(REGION,))
         changed = range(self._resources) if number == 0 else range(number % CHANGED, self._resources, CHANGED)
@@ -90,7 +101,7 @@ class Year:
         while claims := self._lease("assess"):
             for claim in claims:
                 self._assess(claim, changed)
-        self.raw += self._resources * len(canonical(document(0, number)))
+        self.raw += self._resources * len(canonical({**document(0, number), **last_use(1, number)}))
 
     def _lease(self, queue: Any) -> tuple[Claim, ...]:
         return self._here.claims.lease(queue, now=self._clock.at, limit=10, lease_for=600)
@@ -98,6 +109,12 @@ class Year:
     def _evidence(self, number: int) -> Evidence:
         content = {"document": document(number, self._versions[number])}
         return Evidence(KIND, 1, f"arn:bench:{number:05d}", REGION, content, self._clock.at, ("bench:Get",))
+
+    def _volatile(self) -> Evidence:
+        """The last uses of all, as they stand beside the evidence."""
+        rows = {f"arn:bench:{number:05d}": last_use(number, self._day) for number in range(self._resources)}
+        place = f"arn:bench:{REGION}"
+        return Evidence(beside(KIND), 1, place, REGION, {"volatile": rows}, self._clock.at, ("bench:Get",))
 
     def _looks(self) -> tuple[Coverage, ...]:
         return (Coverage(REGION, KIND, "ok", self._clock.at, self._resources),)
@@ -110,7 +127,8 @@ class Year:
         evidence = tuple(self._evidence(number) for number in range(self._resources)) if mine else ()
         looks = self._looks() if mine else (Coverage(GLOBAL, "bench.none", "ok", self._clock.at),)
         asked = Provenance("arn:aws:sts::123456789012:assumed-role/auditor/bench", "", self._clock.at, self._clock.at)
-        fresh = [evidence[number] for number in changed] if mine else []
+        fresh = [*(evidence[number] for number in changed), self._volatile()] if mine else []
+        evidence = (*evidence, *fresh[-1:])
         addresses = preserve(fresh, self._here.objects, self.tenant)
         with self._here.open_tenant(self.tenant) as books:
             books.keep(unit, Collection(unit.place, evidence, looks, asked), addresses, now=self._clock.at)

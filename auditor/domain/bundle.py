@@ -144,3 +144,11 @@ class Estimate:
     def about_bytes(self) -> int:
         """The ZIP's size, by measured bytes per line after compression."""
         return 60_000 + 330 * self.findings + 180 * self.spans + 700 * self.evidence + 90 * self.entries
+
+
+def stood(line: Mapping[str, Any], at: datetime) -> bool:
+    """Whether what a line of the evidence index names stood at an instant."""
+    return any(
+        instant(since) <= at and (until is None or at < instant(until))
+        for since, until in line.get("stood", ((line["collected_at"], None),))
+    )

@@ -18,6 +18,8 @@ class Evidence:
     """The kept answers about one resource. ``content`` maps declared names to JSON; ``operations`` says how it was asked.
 
     ``listed_digest`` covers what the listing alone showed: as long as it holds, details need no reading before their turn.
+    ``volatile`` is the resource's row of volatile facts, which stands beside its evidence and outside its digest; none where
+    the type has no such facts, or where they were not kept.
     """
 
     resource_type: str
@@ -30,6 +32,7 @@ class Evidence:
     listed_digest: str = ""
     calls: tuple[Call, ...] = field(default=(), repr=False, compare=False)
     """The calls it rests on: those of its listing, then its own."""
+    volatile: Mapping[str, Any] | None = None
 
     @property
     def body(self) -> dict[str, Any]:
@@ -66,8 +69,8 @@ class Standing:
     collected_at: datetime
     operations: tuple[str, ...]
 
-    def of(self, content: Mapping[str, Any]) -> Evidence:
-        """The evidence with its content."""
+    def of(self, content: Mapping[str, Any], volatile: Mapping[str, Any] | None = None) -> Evidence:
+        """The evidence with its content, and with its row of volatile facts where there is one."""
         return Evidence(
             self.resource_type,
             self.type_version,
@@ -76,17 +79,22 @@ class Standing:
             content,
             self.collected_at,
             self.operations,
+            volatile=volatile,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A resource that is listed as before and whose details were not due to be read again: its evidence stands."""
+    """A resource that is listed as before and whose details were not due to be read again: its evidence stands.
+
+    ``volatile`` are the volatile facts that the listing shows anew; those of details stand as they were.
+    """
 
     resource_type: str
     native_id: str
     region: str
     digest: str
+    volatile: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -327,6 +327,12 @@ class TenantStore(Protocol):
     def keep_joined(self, unit: Unit, built: Mapping[str, str]) -> None:
         """Remember what derived types were built from. Raises ``StaleFenceError`` if the unit is no longer ours."""
 
+    def volatile_judged(self, source: UUID, place: str) -> dict[str, str]:
+        """The digests of the volatile facts that each check judged last in a place, by check."""
+
+    def keep_volatile_judged(self, unit: Unit, judged: Mapping[str, str]) -> None:
+        """Remember which volatile facts checks judged. Raises ``StaleFenceError`` if the unit is no longer ours."""
+
     def coverage(self, source: UUID, *, place: str | None) -> tuple[Coverage, ...]:
         """The latest look at each type and place."""
 

@@ -149,7 +149,8 @@ class ResourceType:
     """A declared, versioned kind of thing, read in every region, or once per account where ``place`` is ``account``.
 
     Without a listing it is a place seen from one side (``aws.iam.root``): exactly one document per place.
-    ``volatile`` names kept paths that change without meaning. Raise ``version`` when kept fields or the function change.
+    ``volatile`` names kept paths that change without meaning: their values stand beside the evidence (``domain.volatile``).
+    Raise ``version`` when kept fields, volatile paths or the function change.
     """
 
     name: str

@@ -10,15 +10,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from auditor import proof
-from auditor.domain.bundle import Signed
+from auditor.domain.bundle import Signed, stood
 from auditor.domain.control import Library
 from auditor.domain.errors import ExportError
 from auditor.domain.redaction import Redaction, redactions
+from auditor.domain.volatile import beside, is_beside
 from auditor.exports import bundle_texts as texts
 from auditor.exports.bundle_pages import write_pages
 from auditor.exports.bundle_tables import write_tables
@@ -26,7 +29,7 @@ from auditor.exports.tree import Tree
 from auditor.proof import sshsig
 from auditor.proof.bag import DECLARATION, MANIFEST
 from auditor.proof.bundle import KEY, NOTE, SSHSIG
-from auditor.proof.canonical import canonical
+from auditor.proof.canonical import canonical, instant
 from auditor.proof.expression import LANGUAGE
 from auditor.proof.merkle import Nodes, cover, inclusion_proof
 from auditor.proof.note import InclusionProof, VerifierKey
@@ -103,8 +106,8 @@ class BundleSource(Protocol):
     def definition(self, check: str, judged: str, published: str) -> Line | None:
         """A check's definition as it judged, in one published text; none if it was not kept."""
 
-    def evidence(self, wanted: Callable[[str, str], bool]) -> Iterable[Line]:
-        """The lines of ``evidence/index.jsonl`` but for ``redactions``, as far as they are wanted by digest and resource."""
+    def evidence(self, wanted: Callable[[Line], bool]) -> Iterable[Line]:
+        """The lines of ``evidence/index.jsonl`` but for ``redactions``, as far as they are wanted."""
 
     def calls(self, digests: Sequence[str]) -> Iterable[Line]:
         """The lines of ``calls/index.jsonl`` about these records."""
@@ -230,6 +233,7 @@ class BundleWriter:
         if span["evidence_digest"] is not None:
             self.tree.want("evidence", span["evidence_digest"], line["resource"])
             self.tree.want("document", span["document_digest"], span["evidence_digest"])
+            self.tree.want("volatile", _place_of(line, beside(line["resource_type"])), span["judged_as_of"])
 
     def _definitions(self) -> None:
         texts_of: dict[str, list[Line]] = {}  # as many as there are checks: these few are held
@@ -248,9 +252,16 @@ class BundleWriter:
             self.tree.put_json(f"data/controls/{name}.json", said)
 
     def _evidence(self) -> None:
-        def wanted(digest: str, resource: str) -> bool:
+        @lru_cache(maxsize=1)  # the facts of a type and place follow each other
+        def judged(place: str) -> tuple[datetime, ...]:
+            query = "SELECT detail FROM wanted WHERE kind = 'volatile' AND key = ?"
+            return tuple(instant(row[0]) for row in self.tree.db.execute(query, (place,)))
+
+        def wanted(line: Line) -> bool:
+            if is_beside(line["type"]):  # no span names these: one that was judged while they stood rests on them
+                return any(stood(line, at) for at in judged(_place_of(line, line["type"])))
             query = "SELECT 1 FROM wanted WHERE kind = 'evidence' AND key = ? AND detail = ?"
-            return self.tree.db.execute(query, (digest, resource)).fetchone() is not None
+            return self.tree.db.execute(query, (line["digest"], line["resource"])).fetchone() is not None
 
         def told() -> Iterator[Line]:
             lines = iter(self.source.evidence(wanted))
@@ -337,6 +348,10 @@ class BundleWriter:
         proof_text = str(InclusionProof(entry.leaf, hashes, ends.end_note, entry.stored))
         subject = json.loads(entry.stored)["subject"]
         self.tree.put(f"{LEDGER}/proofs/{subject}.tlog-proof", proof_text.encode())
+
+
+def _place_of(line: Line, name: str) -> str:
+    return f"{line['source']} {line['place']} {name}"
 
 
 def stored_at(folder: str, digest: str) -> str:

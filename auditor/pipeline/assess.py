@@ -7,7 +7,7 @@ was nothing, or not everything, to judge. What was judged before and stands unch
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -21,6 +21,7 @@ from auditor.domain.finding import Current
 from auditor.domain.resource_type import AnyType, DerivedType, ResourceType, Spread
 from auditor.domain.source import GLOBAL, Place
 from auditor.domain.verdict import Verdict, VerdictWord
+from auditor.domain.volatile import whole
 from auditor.pipeline.join import Described, Joiner
 from auditor.pipeline.settled import Excluded, by_type, exclusion, settled, stands_in
 from auditor.proof.canonical import digest
@@ -59,6 +60,7 @@ def assess(
     excluded: Mapping[tuple[str, str], str] | None = None,
     unread: Sequence[Standing] = (),
     kept: Collection[str] = (),
+    moved: Container[tuple[str, str]] = frozenset(),
 ) -> Assessment:
     """Every verdict that these looks allow at ``as_of`` and that is not known yet.
 
@@ -75,6 +77,7 @@ def assess(
         excluded: Why resources are out of scope, by type and native id.
         unread: Resources of judged types of which nothing needs judging.
         kept: Derived types whose inputs are as they were: their documents come as evidence or stay unread, none is built.
+        moved: Checks on resources whose volatile facts are not those that were judged: their findings settle nothing.
     """
     judged = tuple(judged)
     names = {kind.name: kind for kind in judged}
@@ -90,7 +93,7 @@ def assess(
             built = [] if kind.name in kept else joiner.build(kind)
             described.extend(built)
             derived.extend(_as_evidence(each, as_of) for each in built)
-    bench = _Bench(account, as_of, current or {}, excluded or {}, by_type(checks))
+    bench = _Bench(account, as_of, current or {}, excluded or {}, by_type(checks), moved)
     counted: Counter[tuple[str, str]] = Counter()
     for seen in described:
         if seen.kind.name in names:
@@ -132,7 +135,9 @@ def _describe(kind: AnyType, seen: Evidence, *, judged: bool) -> Described:
 
     What is only joined to others is needed as a document alone: its JSON and digests would be worked out for nobody.
     """
-    document = kind.describe(seen.content) if isinstance(kind, ResourceType) else None
+    document = None
+    if isinstance(kind, ResourceType):
+        document = kind.describe(whole(kind, seen.content, seen.volatile))
     if document is not None and not judged:
         place = stands_in(kind, seen.region)
         return Described(kind, seen.native_id, seen.region, place, document, {}, "", "", seen.collected_at)
@@ -158,12 +163,14 @@ class _Bench:
         current: Mapping[tuple[str, str], Current],
         out: Mapping[tuple[str, str], str],
         wanted: Mapping[str, Sequence[Check]],
+        moved: Container[tuple[str, str]],
     ) -> None:
         self._account = account
         self._as_of = as_of
         self._current = current
         self._out = out
         self._wanted = wanted
+        self._moved = moved
         self.verdicts: list[Verdict] = []
         self.held: list[tuple[str, str]] = []
         self.excluded: list[Excluded] = []
@@ -174,8 +181,9 @@ class _Bench:
         if self._leaves_out(seen.kind, seen.native_id, seen.region):
             return
         for check in self._wanted.get(seen.kind.name, ()):
-            if settled(self._current.get((check.id, seen.native_id)), check, seen.evidence, self._as_of):
-                self.held.append((check.id, seen.native_id))
+            key = (check.id, seen.native_id)
+            if key not in self._moved and settled(self._current.get(key), check, seen.evidence, self._as_of):
+                self.held.append(key)
             else:
                 self.verdicts.append(self._judge(check, seen))
 

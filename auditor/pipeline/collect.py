@@ -22,6 +22,7 @@ from auditor.domain.resource_type import Read, ResourceType
 from auditor.domain.scope import Scope
 from auditor.domain.source import GLOBAL, Place
 from auditor.domain.tags import SPELLINGS, TagList, tags_in
+from auditor.domain.volatile import beside
 from auditor.pipeline.ask import Questions
 from auditor.pipeline.look import Listed, Look, Sifted
 
@@ -79,7 +80,7 @@ def collect(
             caller,
             asked,
             clock,
-            known=_comparable(kind, known, scope),
+            known=_comparable(kind, place, known, scope),
             rota=rota(kind.name),
             fingerprint=fingerprint,
         )
@@ -115,10 +116,15 @@ def collect(
 
 
 def _comparable(
-    kind: ResourceType, known: Mapping[tuple[str, str], Known], scope: Scope
+    kind: ResourceType, place: Place, known: Mapping[tuple[str, str], Known], scope: Scope
 ) -> Mapping[tuple[str, str], Known]:
-    """What a listing is compared with. Where tags decide and only a detail shows them, nothing is held: it must be asked."""
-    return NOTHING_KNOWN if scope.asks_tags and any(name in SPELLINGS for name in kind.details) else known
+    """What a listing is compared with; where more must be asked, nothing, so that nothing is held.
+
+    So it is where tags decide and only a detail shows them, and where the volatile facts beside the evidence are not there.
+    """
+    untagged = scope.asks_tags and any(name in SPELLINGS for name in kind.details)
+    bare = kind.volatile and (beside(kind.name), place.native_id) not in known
+    return NOTHING_KNOWN if untagged or bare else known
 
 
 class _Tasks:

@@ -26,6 +26,7 @@ from auditor.domain.reading import UNSEEN_KEY, Readings
 from auditor.domain.redaction import Fingerprint
 from auditor.domain.resource_type import COMMON, Read, ResourceType, templates
 from auditor.domain.source import GLOBAL, Place
+from auditor.domain.volatile import split
 from auditor.pipeline.ask import Answer, Broken, Questions, broken
 
 RESTS_ON = "$calls"
@@ -83,7 +84,6 @@ class Look:
         self._lock = Lock()
         kept = () if kind.listing is None else kind.listing.keep
         self._kept = tree(kept)
-        self._steady = tree(tuple(path for path in kept if path not in kind.volatile))
         self._operations = () if kind.listing is None else tuple(read.operation for read in kind.listing.chain)
         self._outermost: tuple[Call, ...] = ()
         self._names = kind.names
@@ -129,7 +129,8 @@ class Look:
             if before is None or before.listed_digest != one.digest or self._turn(one):
                 due.append(one)
             else:
-                held.append(Held(self.kind.name, one.native_id, one.region, before.digest))
+                _, row = split(one.content, self.kind.volatile)
+                held.append(Held(self.kind.name, one.native_id, one.region, before.digest, row))
         if self.kind.details:
             return Sifted(tuple(listed.values()), tuple(held), tuple(due), ())
         return Sifted(tuple(listed.values()), tuple(held), (), tuple(self._evidence(one, one.content) for one in due))
@@ -197,8 +198,8 @@ class Look:
             raise TypeError(f"{listing.id} names nothing")
         named = "{" in listing.id
         native_id = fill(listing.id, {**item, **self._common, "region": region}) if named else item[listing.id]
-        steady = content if self._steady == self._kept else project(item, self._steady, self._fingerprint)
-        return Listed(native_id, region, item, content, self._digest(region, steady), self._calls(item))
+        stable, _ = split(content, self.kind.volatile)
+        return Listed(native_id, region, item, content, self._digest(region, stable), self._calls(item))
 
     def _calls(self, item: Mapping[str, Any]) -> tuple[Call, ...]:
         """The calls of the listings that showed an item."""
@@ -218,16 +219,18 @@ class Look:
     ) -> Evidence:
         """What was seen; with a gap in it nothing is promised for the next run, which reads the resource anew."""
         gap = any(hidden(content[name]) is not None for name in self.kind.details if name in content)
+        stable, row = split(content, self.kind.volatile)
         return Evidence(
             self.kind.name,
             self.kind.version,
             one.native_id,
             one.region,
-            content,
+            stable,
             self._clock(),
             operations or self._operations,
             listed_digest="" if gap else one.digest,
             calls=tuple(dict.fromkeys(calls or one.calls)),
+            volatile=row if self.kind.volatile else None,
         )
 
     def _note(self, listing: Read, failure: CallFailed | None, order: tuple[int, int]) -> None:

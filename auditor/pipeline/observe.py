@@ -18,6 +18,7 @@ from auditor.domain.evidence import Evidence
 from auditor.domain.ports import Caller, Clock
 from auditor.domain.resource_type import AnyType, ResourceType
 from auditor.domain.source import Place
+from auditor.domain.volatile import is_beside
 from auditor.pipeline.collect import collect
 from auditor.proof.canonical import digest, instant
 
@@ -90,7 +91,7 @@ def _latest(root: Path, wanted: frozenset[str]) -> list[dict[str, Any]]:
     with (root / "data/evidence/index.jsonl").open("rb") as file:
         for stored in file:
             line = json.loads(stored)
-            if line["resource"] not in wanted or line["place"] == "join":
+            if line["resource"] not in wanted or line["place"] == "join" or is_beside(line["type"]):
                 continue
             key = (line["source"], line["type"], line["resource"])
             if key not in last or _since(last[key]) < _since(line):
@@ -134,6 +135,7 @@ def _compare(
         )
     if live.digest == line["digest"]:
         return Observed(sampled, "same")
+    # Both without their volatile facts: a last use that moved on makes no other resource.
     kept = json.loads((root / f"data/evidence/{line['digest'][:2]}/{line['digest']}.json").read_bytes())
     then, now = as_json(kind.describe(kept["content"])), as_json(kind.describe(live.content))
     if digest(then) == digest(now):

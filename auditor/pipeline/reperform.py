@@ -12,16 +12,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from auditor.domain.bundle import stood
 from auditor.domain.coverage import Coverage
 from auditor.domain.document import as_json
 from auditor.domain.resource_type import AnyType, DerivedType, ResourceType
 from auditor.domain.source import GLOBAL, Place
+from auditor.domain.volatile import Row, beside, whole
 from auditor.pipeline.join import Described, Joiner
 from auditor.pipeline.settled import stands_in
+from auditor.pipeline.volatile import Rows, rows_in
 from auditor.proof.canonical import digest, instant
 
 Line = Mapping[str, Any]
@@ -71,8 +74,9 @@ def reperform(root: Path, types: Iterable[AnyType]) -> Reperformed:
 
 
 class Wanted(NamedTuple):
-    """What a verdict rests on."""
+    """What a verdict rests on; ``judged`` is source, place and instant where volatile facts stand beside the evidence."""
 
+    judged: tuple[str, ...]
     document: str
     evidence: str
     resource: str
@@ -84,6 +88,7 @@ class _Again:
         self._data = root / "data"
         self._types = types
         self._told = Reperformed()
+        self._rows = lru_cache(maxsize=8)(self._read_rows)  # wanted documents come by the instant they were judged for
 
     def go(self) -> Reperformed:
         """Plain types first; then derived ones, together for each instant at which they were built."""
@@ -94,7 +99,7 @@ class _Again:
             if kind is None or kind.version != body["version"]:
                 self._told.not_done[f"needs {wanted.evaluator}: {body['type']} version {body['version']}"] += 1
             elif isinstance(kind, ResourceType):
-                self._hold(wanted, kind.name, _derived(kind, body["content"]))
+                self._plain(wanted, kind, body["content"])
             else:
                 for line in self._lines_of.get((wanted.evidence, wanted.resource), ()):
                     joins.setdefault((line["source"], line["collected_at"]), []).append((wanted, line))
@@ -104,11 +109,44 @@ class _Again:
 
     def _wanted(self) -> set[Wanted]:
         return {
-            Wanted(span["document_digest"], span["evidence_digest"], finding["resource"], span["evaluator"])
+            Wanted(
+                (finding["source"], finding["place"], span["judged_as_of"]) if moves else (),
+                span["document_digest"],
+                span["evidence_digest"],
+                finding["resource"],
+                span["evaluator"],
+            )
             for finding in _lines(self._data / "findings.jsonl")
+            for moves in (_moves(self._types.get(finding["resource_type"])),)
             for span in finding["spans"]
             if span["document_digest"] is not None
         }
+
+    def _plain(self, wanted: Wanted, kind: ResourceType, content: Mapping[str, Any]) -> None:
+        """A document of evidence, and of the volatile facts that stood as it was judged.
+
+        A look that was kept in that very moment may not have been known to the judge: then those before it were.
+        """
+        if not kind.volatile:
+            self._hold(wanted, kind.name, _derived(kind, content, None))
+            return
+        source, place, at = wanted.judged
+        facts = self._facts(source, kind.name, place, instant(at))
+        if not facts:
+            self._told.not_done[f"the bundle does not hold the volatile facts of {kind.name}"] += 1
+            return
+        derived = [_derived(kind, content, row) for row in (*(rows.get(wanted.resource) for rows in facts), None)]
+        self._hold(wanted, kind.name, wanted.document if wanted.document in derived else derived[0])
+
+    def _facts(self, source: str, name: str, place: str, at: datetime) -> list[Rows]:
+        """The volatile facts of a type in a place that stood at an instant, and those that stood before them."""
+        begun = sorted(
+            (instant(since), line["digest"])
+            for line in self._lines_of_type.get((source, beside(name), place), ())
+            for since, _ in line.get("stood", ((line["collected_at"], None),))
+            if instant(since) <= at
+        )
+        return [self._rows(digest_) for _, digest_ in reversed(begun[-2:])]
 
     def _hold(self, wanted: Wanted, kind: str, derived: str) -> None:
         self._told.done += 1
@@ -155,7 +193,7 @@ class _Again:
         described = []
         for line in sorted(self._standing(source, at, names), key=lambda one: (one["type"], one["resource"])):
             kind = self._types[line["type"]]
-            document = kind.describe(self._content(line["digest"])["content"])
+            document = self._document(kind, line, at)
             told = as_json(document)
             place = stands_in(kind, line["region"])
             seen = Described(
@@ -165,12 +203,19 @@ class _Again:
         looks = [look for look in self._looks(source, at) if look.resource_type in names]
         places = sorted({look.place for look in self._looks(source, at)}, key=lambda one: (one != GLOBAL, one))
         told_of = next(one for one in self._scope["sources"] if one["source"] == source)
-        whole = Place(told_of["account"], GLOBAL, told_of.get("partition", "aws"), told_of.get("kind", "aws"))
-        return Joiner(described, looks, whole, places, at)
+        account = Place(told_of["account"], GLOBAL, told_of.get("partition", "aws"), told_of.get("kind", "aws"))
+        return Joiner(described, looks, account, places, at)
+
+    def _document(self, kind: AnyType, line: Line, at: datetime) -> Any:
+        content = self._content(line["digest"])["content"]
+        if not isinstance(kind, ResourceType) or not kind.volatile:
+            return kind.describe(content)
+        facts = self._facts(line["source"], line["type"], line["place"], at)
+        return kind.describe(whole(kind, content, facts[0].get(line["resource"]) if facts else None))
 
     def _standing(self, source: str, at: datetime, names: frozenset[str]) -> Iterator[Line]:
         for line in self._index:
-            if line["source"] == source and line["type"] in names and _stood(line, at):
+            if line["source"] == source and line["type"] in names and stood(line, at):
                 yield line
 
     def _looks(self, source: str, at: datetime) -> list[Coverage]:
@@ -183,6 +228,9 @@ class _Again:
     def _content(self, digest_: str) -> Any:
         return json.loads((self._data / "evidence" / digest_[:2] / f"{digest_}.json").read_bytes())
 
+    def _read_rows(self, digest_: str) -> Rows:
+        return rows_in(self._content(digest_)["content"])
+
     @cached_property
     def _index(self) -> list[Line]:
         return list(_lines(self._data / "evidence" / "index.jsonl"))
@@ -192,6 +240,13 @@ class _Again:
         found: dict[tuple[str, str], list[Line]] = {}
         for line in self._index:
             found.setdefault((line["digest"], line["resource"]), []).append(line)
+        return found
+
+    @cached_property
+    def _lines_of_type(self) -> dict[tuple[str, str, str], list[Line]]:
+        found: dict[tuple[str, str, str], list[Line]] = {}
+        for line in self._index:
+            found.setdefault((line["source"], line["type"], line["place"]), []).append(line)
         return found
 
     @cached_property
@@ -207,10 +262,14 @@ class _Again:
         return json.loads((self._data / "scope.json").read_bytes())
 
 
-def _derived(kind: ResourceType, content: Mapping[str, Any]) -> str:
+def _moves(kind: AnyType | None) -> bool:
+    return isinstance(kind, ResourceType) and bool(kind.volatile)
+
+
+def _derived(kind: ResourceType, content: Mapping[str, Any], row: Row | None) -> str:
     """The digest of the document, or why this release derives none from an answer of its own version."""
     try:
-        return digest(as_json(kind.describe(content)))
+        return digest(as_json(kind.describe(whole(kind, content, row))))
     except Exception as error:  # noqa: BLE001  (whatever it is, it is told as a difference and the rest is done)
         return f"nothing: {type(error).__name__}"
 
@@ -222,13 +281,6 @@ def _inputs(kinds: Iterable[AnyType]) -> frozenset[str]:
             names |= {each.name for each in kind.inputs}
             names |= {kind.over.name} if isinstance(kind.over, ResourceType) else set()
     return frozenset(names)
-
-
-def _stood(line: Line, at: datetime) -> bool:
-    return any(
-        instant(since) <= at and (until is None or at < instant(until))
-        for since, until in line.get("stood", ((line["collected_at"], None),))
-    )
 
 
 def _lines(path: Path) -> Iterator[Any]:

@@ -6,7 +6,7 @@ that judging again is saved only where nothing that decides a verdict can have c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from auditor.domain.finding import Current
 from auditor.domain.resource_type import AnyType, DerivedType, ResourceType, Spread
 from auditor.domain.source import GLOBAL
 from auditor.domain.verdict import VERDICTS
+from auditor.domain.volatile import beside
 from auditor.proof.canonical import digest
 
 EVALUATOR = f"auditor {__version__}"
@@ -67,8 +68,12 @@ def unsettled(
     current: Mapping[tuple[str, str], Current],
     excluded: Mapping[tuple[str, str], str],
     as_of: datetime,
+    moved: Container[tuple[str, str]] = frozenset(),
 ) -> tuple[list[Standing], list[Standing]]:
-    """The resources of these types whose content must be read, and those that nothing needs to be asked of."""
+    """The resources of these types whose content must be read, and those that nothing needs to be asked of.
+
+    ``moved`` are checks on resources whose volatile facts are not those that were judged.
+    """
     types, wanted = {kind.name: kind for kind in kinds}, by_type(checks)
     read: list[Standing] = []
     left: list[Standing] = []
@@ -77,7 +82,10 @@ def unsettled(
         if kind is None:
             continue
         asked = () if exclusion(kind, row.native_id, excluded) else wanted.get(kind.name, ())
-        if all(settled(current.get((check.id, row.native_id)), check, row.digest, as_of) for check in asked):
+        if all(
+            (key := (check.id, row.native_id)) not in moved and settled(current.get(key), check, row.digest, as_of)
+            for check in asked
+        ):
             left.append(row)
         else:
             read.append(row)
@@ -109,7 +117,11 @@ def built_from(
             "type": kind.name,
             "version": kind.version,
             "inputs": {
-                name: [each.version, sorted([row.native_id, row.region, row.digest] for row in rows.get(name, ()))]
+                name: [
+                    each.version,
+                    sorted([row.native_id, row.region, row.digest] for row in rows.get(name, ())),
+                    *sorted([row.place, row.digest] for row in rows.get(beside(name), ())),
+                ]
                 for name, each in inputs.items()
             },
             "looks": sorted(

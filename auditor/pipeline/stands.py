@@ -15,6 +15,7 @@ from auditor.domain.finding import Current
 from auditor.domain.ports import TenantStore
 from auditor.domain.resource_type import AnyType, DerivedType
 from auditor.domain.source import JOIN, Unit
+from auditor.domain.volatile import beside
 from auditor.pipeline.assess import Assessment
 from auditor.pipeline.plan import Selection, inputs
 from auditor.pipeline.plan import places as places_in
@@ -28,6 +29,7 @@ class Stands:
     places: tuple[str, ...]
     coverage: tuple[Coverage, ...]
     rows: tuple[Standing, ...]
+    """Of resources, and of the volatile facts beside them."""
     current: Mapping[tuple[str, str], Current]
     excluded: Mapping[tuple[str, str], str]
     built: Mapping[str, str]
@@ -42,7 +44,7 @@ class Stands:
         looks = tuple(look for look in books.coverage(unit.source, place=place) if look.resource_type in asked)
         # A region may have left the scope since the run was planned.
         places = places_in(books.places(unit.run)[1:], books.scope(unit.source)) if place is None else (place,)
-        rows = books.standing(unit.source, place, asked)
+        rows = books.standing(unit.source, place, asked | {beside(name) for name in asked})
         by_name: dict[str, list[Standing]] = {}
         for row in rows:
             by_name.setdefault(row.resource_type, []).append(row)

@@ -6,15 +6,17 @@ store before anything is written.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from auditor.domain.control import Library
 from auditor.domain.coverage import Rota
-from auditor.domain.errors import CollectionError
+from auditor.domain.errors import CollectionError, EvidenceError
 from auditor.domain.events import Event
 from auditor.domain.evidence import Collection, Held, Known, Provenance
 from auditor.domain.finding import Turn
@@ -23,6 +25,7 @@ from auditor.domain.redaction import Fingerprint
 from auditor.domain.resource_type import AnyType, ResourceType
 from auditor.domain.scope import INVENTORY, Scope
 from auditor.domain.source import GLOBAL, JOIN, Manners, Source, Unit, public_id
+from auditor.domain.volatile import beside
 from auditor.pipeline.assess import Assessment, assess
 from auditor.pipeline.collect import collect
 from auditor.pipeline.plan import Selection, next_day, quiet, rotas, select, this_day
@@ -31,6 +34,7 @@ from auditor.pipeline.settled import unsettled
 from auditor.pipeline.stands import Stands, expected_pairs
 from auditor.pipeline.stop import Stops, Watched
 from auditor.pipeline.track import track
+from auditor.pipeline.volatile import Moved, Rows, gathered, opened, rows_in
 from auditor.proof.canonical import canonical
 
 TRIES = 5
@@ -121,6 +125,9 @@ class Workshop:
             )
             regions = self.enabled(watched) if begun.asks_regions else ()
         collection = recorded(collection, begun.known)
+        before = partial(self._rows, claim.tenant)
+        facts = gathered(collection, begun.kinds, source.place(unit.place), begun.known, before)
+        collection = replace(collection, evidence=(*collection.evidence, *facts))
         kept = (*collection.evidence, *(record.written for record in collection.records))
         # A crash from here on leaves objects without rows: the next lease puts the same bytes at the same addresses.
         lying = frozenset(one.digest for one in begun.known.values())
@@ -167,7 +174,9 @@ class Workshop:
                     tries=tries,
                     kinds=kinds,
                     all_kinds=all_kinds,
-                    known=books.known(unit.source, unit.place, [kind.name for kind in kinds]),
+                    known=books.known(
+                        unit.source, unit.place, [name for kind in kinds for name in (kind.name, beside(kind.name))]
+                    ),
                     rotas=rotas(self.library, selection, books.every(unit.source), unit.slot),
                     scope=scope,
                     asks_regions=(
@@ -199,14 +208,20 @@ class Workshop:
             now = self.clock()
             judged = self._judged(selection, unit) if books.scope(unit.source).has_place(unit.place) else ()
             stands = Stands.of(books, unit, selection, judged)
+            moved = Moved.of(books, unit, judged, selection.checks, stands.rows)
             read, unread = unsettled(
-                stands.rows, stands.standing_types(judged), selection.checks, stands.current, stands.excluded, now
+                stands.rows,
+                stands.standing_types(judged),
+                selection.checks,
+                stands.current,
+                stands.excluded,
+                now,
+                moved.pairs,
             )
             if stands.to_build:
                 read += stands.inputs_of(stands.to_build)
-            contents = books.contents(row.digest for row in read)
             assessment = assess(
-                [row.of(contents[row.digest]) for row in read],
+                opened(books, read, stands.rows),
                 stands.coverage,
                 judged=judged,
                 collected=selection.collected,
@@ -218,6 +233,7 @@ class Workshop:
                 excluded=stands.excluded,
                 unread=unread,
                 kept=stands.kept,
+                moved=moved.pairs,
             )
             run = books.run(unit.run)
             tracked = track(
@@ -237,10 +253,18 @@ class Workshop:
             books.apply(unit, tracked.turns, tracked.events, now=now)
             books.keep_documents(began_with(tracked.turns, assessment), now=now)
             books.touch(unit.source, tracked.refreshed)
+            books.keep_volatile_judged(unit, moved.facts)
             counts = {"listed": expected_pairs(assessment, judged, selection), **tracked.counts}
             over = books.finish(unit, counts, now=now)
             if over and run.baseline:
                 books.announce([baseline(source, unit, books.run(unit.run).counts, now)], now=now, run=unit.run)
+
+    def _rows(self, tenant: UUID, digest: str) -> Rows:
+        """Volatile facts as kept before; none if they are lost, so that what is held is unseen until its turn and then well."""
+        try:
+            return rows_in(json.loads(self.objects.get(tenant, digest))["content"])
+        except EvidenceError:
+            return {}
 
     def _selection(self, books: TenantStore, source: Source) -> Selection:
         """What is asked of a source: of the types of its kind alone."""

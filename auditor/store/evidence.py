@@ -16,6 +16,7 @@ from auditor.domain.coverage import Coverage
 from auditor.domain.errors import EvidenceError
 from auditor.domain.evidence import Collection, Evidence, Held, Known, Standing
 from auditor.domain.source import GLOBAL, JOIN, Unit, public_id
+from auditor.domain.volatile import beside
 from auditor.proof.canonical import canonical
 from auditor.store import schema
 from auditor.store.calls import CallRows
@@ -225,9 +226,10 @@ class EvidenceRows(CallRows, ExclusionRows, JoinRows, LedgerRows):
         """The types of which a newer look at the place is known: two runs over one source may overlap."""
         last = {look.resource_type: look.at for look in self.coverage(source, place=collection.place)}
         return {
-            look.resource_type
+            name
             for look in collection.coverage
             if look.resource_type in last and look.at <= last[look.resource_type]
+            for name in (look.resource_type, beside(look.resource_type))
         }
 
     def _by_id(self, unit: Unit, found: Iterable[Seen]) -> dict[UUID, Seen]:

@@ -18,7 +18,8 @@ from auditor.store import schema
 from auditor.store.keys import MOVE_LOCKS
 from auditor.store.scoped import Scoped
 
-# In effect is what an open span of evidence or of a finding rests on; a closed one counts until it closed.
+# In effect is what an open span of evidence or of a finding rests on; a closed one counts until it closed. A finding rests on
+# the volatile facts that stood as it was judged too, and a hold on a resource holds those of its type: its row is among them.
 _KEPT = """
 WITH content AS (SELECT evidence_id, digest FROM evidence),
 seen AS (
@@ -26,10 +27,27 @@ seen AS (
         max(CASE WHEN valid_to = :forever THEN last_at ELSE valid_to END) AS last_at
     FROM evidence_span GROUP BY evidence_id
 ),
+spans AS (
+    SELECT DISTINCT f.source_id, f.place, f.resource_type || '+volatile' AS beside, s.evidence_digest, s.judged_as_of,
+        s.valid_to = :forever AS is_open, CASE WHEN s.valid_to = :forever THEN s.valid_from ELSE s.valid_to END AS last_at
+    FROM finding_span s JOIN finding f ON f.finding_id = s.finding_id WHERE s.evidence_digest IS NOT NULL
+),
 judged AS (
-    SELECT evidence_digest AS digest, bool_or(valid_to = :forever) AS is_open,
-        max(CASE WHEN valid_to = :forever THEN valid_from ELSE valid_to END) AS last_at
-    FROM finding_span WHERE evidence_digest IS NOT NULL GROUP BY evidence_digest
+    SELECT digest, bool_or(is_open) AS is_open, max(last_at) AS last_at
+    FROM (
+        SELECT evidence_digest AS digest, is_open, last_at FROM spans
+        UNION ALL
+        SELECT content.digest, spans.is_open, spans.last_at FROM spans
+        JOIN resource r ON r.source_id = spans.source_id AND r.type = spans.beside
+        JOIN evidence_span e ON e.resource_id = r.resource_id AND e.place = spans.place
+            AND e.valid_from <= spans.judged_as_of AND e.valid_to > spans.judged_as_of
+        JOIN content ON content.evidence_id = e.evidence_id
+    ) AS resting GROUP BY digest
+),
+held AS (
+    SELECT h.hold_id, h.source_id, r.resource_id, r.source_id AS of_source, r.type || '+volatile' AS beside
+    FROM legal_hold h LEFT JOIN resource r ON r.resource_id = h.resource_id
+    WHERE h.released_at IS NULL
 ),
 -- A record of calls is kept as long as the longest of what rests on it, and under the holds of all of that.
 called AS (
@@ -41,11 +59,12 @@ called AS (
 ),
 covered AS (
     SELECT kept.id AS evidence_id, array_agg(DISTINCT h.hold_id) AS holds
-    FROM legal_hold h
+    FROM held h
     JOIN resource r ON r.source_id = h.source_id OR r.resource_id = h.resource_id
+        OR (r.source_id = h.of_source AND r.type = h.beside)
     JOIN evidence_span s ON s.resource_id = r.resource_id
     CROSS JOIN LATERAL (VALUES (s.evidence_id), (s.calls_id)) AS kept (id)
-    WHERE h.released_at IS NULL GROUP BY kept.id
+    GROUP BY kept.id
 ),
 all_of_it AS (
     SELECT coalesce(array_agg(hold_id), '{}') AS holds FROM legal_hold

@@ -46,7 +46,7 @@ WHERE f.tenant_id = :tenant AND f.finding_id = t.finding
 _SEEN = """
 SELECT r.resource_id, r.native_id, e.place FROM resource r
 JOIN evidence_span e ON e.tenant_id = r.tenant_id AND e.resource_id = r.resource_id AND e.valid_to = :forever
-WHERE r.source_id = :source
+WHERE r.source_id = :source AND r.type NOT LIKE '%+volatile'
 """
 _LET_BACK = """
 UPDATE exclusion SET valid_to = greatest(:now, valid_from + interval '1 microsecond')

@@ -18,6 +18,7 @@ from auditor.store.preflights import PreflightRows
 from auditor.store.retention import RetentionRows
 from auditor.store.runs import RunRows
 from auditor.store.upkeep import UpkeepRows
+from auditor.store.volatile import VolatileRows
 from auditor.store.webhooks import WebhookRows
 
 EVALUATOR = f"auditor {__version__}"
@@ -28,6 +29,7 @@ class PostgresTenantStore(
     EstateRows,
     RunRows,
     EvidenceRows,
+    VolatileRows,
     FindingRows,
     PreflightRows,
     WebhookRows,

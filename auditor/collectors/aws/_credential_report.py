@@ -22,6 +22,8 @@ COLUMNS = (
     "mfa_active",
     *(f"access_key_{slot}_{column}" for slot in SLOTS for column in ("active", "last_rotated", "last_used_date")),
 )
+USES = ("password_last_used", *(f"access_key_{slot}_last_used_date" for slot in SLOTS))
+"""The columns that move whenever somebody signs in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,8 @@ def row(rows: Reading[Any]) -> Reading[Mapping[str, str]]:
 
 def last_used(line: Mapping[str, str]) -> datetime | None:
     """The latest use of the password or of a key; ``None`` if the report knows of none."""
-    uses = (line.get("password_last_used"), *(line.get(f"access_key_{slot}_last_used_date") for slot in SLOTS))
-    return max((at for at in map(_moment, uses) if at is not None), default=None)
+    uses = (_moment(line.get(column)) for column in USES)
+    return max((at for at in uses if at is not None), default=None)
 
 
 def active_keys(line: Mapping[str, str]) -> tuple[AccessKey, ...]:

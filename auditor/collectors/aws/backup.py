@@ -112,7 +112,7 @@ plans = DerivedType(
 
 resource = ResourceType(
     "aws.backup.resource",
-    version=1,
+    version=2,
     title="Resource with a backup",
     listing=Listing(
         "backup:list_protected_resources",
@@ -120,6 +120,7 @@ resource = ResourceType(
         id="ResourceArn",
         keep=("ResourceArn", "ResourceType", "ResourceName", "LastBackupTime"),
     ),
+    volatile=("LastBackupTime",),
 )
 
 

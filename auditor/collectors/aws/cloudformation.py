@@ -31,7 +31,7 @@ def stacks(page: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 stack = ResourceType(
     "aws.cloudformation.stack",
-    version=1,
+    version=2,
     title="CloudFormation stack",
     listing=Listing(
         "cloudformation:list_stacks",
@@ -44,6 +44,7 @@ stack = ResourceType(
             "DriftInformation.LastCheckTimestamp",
         ),
     ),
+    volatile=("DriftInformation.LastCheckTimestamp",),
 )
 
 

@@ -46,6 +46,7 @@ DETAILS = {
         ),
     ),
 }
+VOLATILE = ("status.LatestCloudWatchLogsDeliveryTime",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +100,18 @@ def multi_region_trails(page: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 trail = ResourceType(
     "aws.cloudtrail.trail",
-    version=1,
+    version=2,
     title="CloudTrail trail",
     listing=Listing(
         "cloudtrail:describe_trails", items="trailList", id="TrailARN", keep=LISTED, includeShadowTrails=False
     ),
     details=DETAILS,
+    volatile=VOLATILE,
 )
 
 organization_trail = ResourceType(
     "aws.cloudtrail.organization_trail",
-    version=1,
+    version=2,
     title="CloudTrail trail of the organisation",
     place="account",
     listing=Listing(
@@ -121,11 +123,12 @@ organization_trail = ResourceType(
         includeShadowTrails=True,
     ),
     details=DETAILS,
+    volatile=VOLATILE,
 )
 
 multi_region_trail = ResourceType(
     "aws.cloudtrail.multi_region_trail",
-    version=1,
+    version=2,
     title="CloudTrail trail of all regions",
     place="account",
     listing=Listing(
@@ -137,6 +140,7 @@ multi_region_trail = ResourceType(
         includeShadowTrails=True,
     ),
     details=DETAILS,
+    volatile=VOLATILE,
 )
 
 recording = DerivedType(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from auditor.collectors.aws._credential_report import last_used, report, row
+from auditor.collectors.aws._credential_report import USES, last_used, report, row
 from auditor.collectors.aws._listed import listed
 from auditor.domain.reading import Reading, Readings
 from auditor.domain.resource_type import Listing, Read, ResourceType
@@ -48,7 +48,7 @@ class ServerCertificate:
 
 root = ResourceType(
     "aws.iam.root",
-    version=1,
+    version=2,
     title="Root user",
     place="account",
     details={
@@ -62,6 +62,7 @@ root = ResourceType(
         ),
         "report": report(user="<root_account>"),
     },
+    volatile=tuple(f"report[].{column}" for column in USES),
 )
 
 

@@ -66,7 +66,7 @@ class EmergencyAccess:
 
 role = ResourceType(
     "aws.iam.role",
-    version=1,
+    version=2,
     title="IAM role",
     place="account",
     listing=Listing(
@@ -90,6 +90,7 @@ role = ResourceType(
     details={
         "session": Read("iam:list_roles", items="Roles", match={"Arn": "{Arn}"}, keep=("Arn", "MaxSessionDuration"))
     },
+    volatile=("RoleLastUsed.LastUsedDate",),
 )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from auditor.collectors.aws._credential_report import (
+    USES,
     AccessKey,
     Credential,
     active_keys,
@@ -56,7 +57,7 @@ class UserRights:
 
 user = ResourceType(
     "aws.iam.user",
-    version=1,
+    version=2,
     title="IAM user",
     place="account",
     listing=Listing(
@@ -74,6 +75,7 @@ user = ResourceType(
         ),
     ),
     details={"report": report(arn="{Arn}")},
+    volatile=tuple(f"report[].{column}" for column in USES),
 )
 
 

@@ -61,7 +61,7 @@ def _latest(listed: str, store: str, *times: str, done: tuple[str, str]) -> Call
 
 recovery_points = ResourceType(
     "aws.backup.points",
-    version=2,
+    version=3,
     title="Recovery points of a region",
     details={
         "instances": Read(
@@ -107,7 +107,15 @@ recovery_points = ResourceType(
         ),
         "copies": Read("backup:list_protected_resources", items="Results", keep=("ResourceArn", "LastBackupTime")),
     },
-    volatile=("instances[].LatestRestorableTime", "clusters[].LatestRestorableTime"),
+    volatile=(
+        "instances[].LatestRestorableTime",
+        "clusters[].LatestRestorableTime",
+        "instance_snapshots[].At",
+        "cluster_snapshots[].At",
+        "volume_snapshots[].At",
+        "table_backups[].At",
+        "copies[].LastBackupTime",
+    ),
 )
 
 

@@ -124,7 +124,7 @@ preferences = ResourceType(
 
 instance = ResourceType(
     "aws.ssm.instance",
-    version=1,
+    version=2,
     title="Managed instance",
     listing=Listing(
         "ssm:describe_instance_information",
@@ -140,6 +140,7 @@ instance = ResourceType(
             keep=("OperationEndTime", "CriticalNonCompliantCount", "SecurityNonCompliantCount"),
         ),
     },
+    volatile=("patches[].OperationEndTime",),
 )
 
 document = ResourceType(

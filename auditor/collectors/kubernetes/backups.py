@@ -74,7 +74,7 @@ backup = ResourceType(
 )
 schedule = ResourceType(
     "kubernetes.velero_schedule",
-    version=1,
+    version=2,
     title="Velero schedule",
     place="account",
     listing=listing(
@@ -83,6 +83,7 @@ schedule = ResourceType(
         keep=("spec.schedule", "spec.paused", "status.lastBackup"),
         unsupported=True,
     ),
+    volatile=("status.lastBackup",),
 )
 
 

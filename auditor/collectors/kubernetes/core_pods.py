@@ -71,7 +71,6 @@ pod = ResourceType(
         add=add,
         added=("environment", "mirror", "component", "flags"),
     ),
-    volatile=("status.phase",),
 )
 
 

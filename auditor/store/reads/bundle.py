@@ -248,23 +248,24 @@ class BundleReads:
         ).one_or_none()
         return None if row is None else dict(row.body)
 
-    def evidence(self, wanted: Callable[[str, str], bool]) -> Iterator[Line]:
+    def evidence(self, wanted: Callable[[Line], bool]) -> Iterator[Line]:
         """What stood in the period, and what spans rest on; of a part what its spans rest on alone."""
         whole = self._asked.partial is None
 
-        def told(row: Row[Any]) -> bool:
+        def told(row: Row[Any], line: Line) -> bool:
             stood = row.valid_to > self._asked.begins and row.valid_from < self._known_to
-            return wanted(row.digest, row.native_id) or (whole and stood)
+            return wanted(line) or (whole and stood)
 
-        rows = (row for row in self._rows(sql.EVIDENCE, as_of=self._heads.as_of) if told(row))
+        found = ((row, _evidence(row, self._heads.as_of)) for row in self._rows(sql.EVIDENCE, as_of=self._heads.as_of))
+        rows = ((row, line) for row, line in found if told(row, line))
         while some := list(islice(rows, AT_ONCE)):
-            puts = [self._put(row.lies_at or row.address) for row in some]
-            called = {row.calls_digest: self._put(row.calls_address) for row in some if row.calls_digest is not None}
+            puts = [self._put(row.lies_at or row.address) for row, _ in some]
+            called = {row.calls_digest: self._put(row.calls_address) for row, _ in some if row.calls_digest is not None}
             known = self._known([*puts, *called.values()])
-            for row, put in zip(some, puts, strict=True):
+            for (row, line), put in zip(some, puts, strict=True):
                 if put in known:
                     # A record and what rests on it are noted together, but a head may have been signed between.
-                    yield _evidence(row, self._heads.as_of, told=called.get(row.calls_digest) in known)
+                    yield line if called.get(row.calls_digest) in known else {**line, "calls": None}
 
     def _put(self, address: str) -> UUID:
         """The event under which the ledger has a content: it is put anew, elsewhere, after it was erased."""
@@ -284,7 +285,10 @@ class BundleReads:
         return self._objects.get_many(self._tenant, digests) if digests else {}
 
     def documents(self, wanted: Sequence[tuple[str, str]]) -> Mapping[str, bytes]:
-        """Documents as they were kept when spans began with them, else derived from their evidence; a third way there is not."""
+        """Documents as they were kept when spans began with them, else derived from their evidence; a third way there is not.
+
+        What volatile facts are a part of was always kept: it is derived from older evidence alone, which held them itself.
+        """
         if not wanted:
             return {}
         rows = self._connection.execute(text(sql.DOCUMENTS), {"digests": [name for name, _ in wanted]}).all()
@@ -358,8 +362,7 @@ def _nothing_ran(source: str, slot: str, state: str) -> Line:
     }  # fmt: skip
 
 
-def _evidence(row: Row[Any], as_of: datetime, *, told: bool) -> Line:
-    """A line of the index; the record of its calls is named where it is ``told``."""
+def _evidence(row: Row[Any], as_of: datetime) -> Line:
     return {
         "evidence": str(row.evidence_id),
         "digest": row.digest,
@@ -372,7 +375,7 @@ def _evidence(row: Row[Any], as_of: datetime, *, told: bool) -> Line:
         "caller": row.caller,
         "endpoint": row.endpoint,
         "scope_version": row.scope_version,
-        "calls": {"record": row.calls_digest, "numbers": list(row.calls)} if told else None,
+        "calls": None if row.calls_digest is None else {"record": row.calls_digest, "numbers": list(row.calls)},
         "type": row.resource_type,
         "type_version": row.type_version,
         "region": row.region,

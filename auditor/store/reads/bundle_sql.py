@@ -24,7 +24,7 @@ ORDER BY c.source_id, c.version
 INVENTORY = """
 SELECT r.source_id, e.place, r.type AS resource_type, count(*) AS n FROM evidence_span e
 JOIN resource r ON r.tenant_id = e.tenant_id AND r.resource_id = e.resource_id
-WHERE e.valid_from <= :as_of AND e.valid_to > :as_of
+WHERE e.valid_from <= :as_of AND e.valid_to > :as_of AND r.type NOT LIKE '%+volatile'
 GROUP BY r.source_id, e.place, r.type ORDER BY r.source_id, e.place COLLATE "C", r.type COLLATE "C"
 """
 COVERAGE = """

@@ -11,7 +11,7 @@ from auditor.store.columns import metadata
 from auditor.store.schema.due import schedule, work
 from auditor.store.schema.estate import exclusion, left_out, preflight, resource, run, scope, source, stand_in, unit
 from auditor.store.schema.handed import bundle, bundle_taken, definition, document, sign_request
-from auditor.store.schema.judged import daily_rollup, finding, finding_span, join_state
+from auditor.store.schema.judged import daily_rollup, finding, finding_span, join_state, volatile_judged
 from auditor.store.schema.ledger import (
     ledger_checkpoint,
     ledger_entry,
@@ -85,6 +85,7 @@ __all__ = [
     "tenant_key",
     "unit",
     "user_action",
+    "volatile_judged",
     "webhook",
     "work",
 ]

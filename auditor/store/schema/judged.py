@@ -102,6 +102,15 @@ daily_rollup = tenants(
     refers("source", "source_id"),
 )
 
+volatile_judged = tenants(
+    "volatile_judged",
+    id_("source_id"),
+    words("place"),
+    words("check_id"),
+    words("digest"),
+    key("source_id", "place", "check_id"),
+    refers("source", "source_id"),
+)
 join_state = tenants(
     "join_state",
     id_("source_id"),

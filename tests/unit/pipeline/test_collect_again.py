@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from auditor.domain.coverage import Rota
-from auditor.domain.evidence import Collection, Known
+from auditor.domain.evidence import Collection, Evidence, Known
 from auditor.domain.resource_type import Listing, Read, ResourceType
 from auditor.domain.scope import Rule, Scope
 from auditor.domain.source import Place
+from auditor.domain.volatile import beside
 from auditor.pipeline.collect import collect
+from auditor.proof.canonical import stamp
 from tests.unit.pipeline.world import ACCOUNT, NOW, Caller, answers, denied, shelf, shelves
 
 PLACE = Place(ACCOUNT, "us-east-1")
@@ -160,9 +162,14 @@ def test_a_place_is_read_when_it_is_its_turn() -> None:
 def test_a_volatile_field_of_a_listing_is_kept_and_not_compared() -> None:
     moving = ResourceType(shelf.name, 1, "shelf", listing=shelf.listing, details=shelf.details, volatile=("MadeAt",))
     first, _ = look(moving)
+    facts = Evidence(beside(shelf.name), 1, PLACE.native_id, PLACE.region, {"volatile": {}}, NOW, ())
     later = {"Shelves": [{"Name": "a", "MadeAt": NOW + timedelta(hours=1)}]}
-    assert held(look(moving, before=first, list_shelves=later)[0]) == ["a"]
-    assert "MadeAt" in first.evidence[0].content
+    second, _ = look(moving, before=replace(first, evidence=(*first.evidence, facts)), list_shelves=later)
+    assert held(second) == ["a"]
+    assert second.held[0].volatile == {"MadeAt": stamp(NOW + timedelta(hours=1))}
+    assert first.evidence[0].volatile == {"MadeAt": stamp(NOW)}
+    assert "MadeAt" not in first.evidence[0].content
+    assert read(look(moving, before=first, list_shelves=later)[0]) == ["a"], "without the facts nothing is held"
 
 
 def excluded(collection: Collection) -> dict[str, str]:
