@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from auditor.store.tenant_store import PostgresStore, PostgresTenantStore
     from auditor.trust.egress import Egress
     from auditor.trust.encryption import Keyring
+    from auditor.trust.timestamps import Authority
 
 CLUSTER_PORTS = frozenset({443, 6443, 8443})
 """Where API servers answer: the operator's own networks may have others."""
@@ -233,9 +234,9 @@ class Installation:
                 advice="Give it to the process that appends and signs, auditor checkpoint, and to no other",
             )
         if self.settings.embedded:
-            database = connect(self.urls.ledger, connections=2)
+            database = connect(self.urls.ledger, connections=3)
         else:
-            database = migrated(self.urls.ledger, setting="AUDITOR_LEDGER_DATABASE_URL", connections=2)
+            database = migrated(self.urls.ledger, setting="AUDITOR_LEDGER_DATABASE_URL", connections=3)
         try:
             yield PostgresLedger(database)
         finally:
@@ -247,12 +248,24 @@ class Installation:
         from auditor.trust.signing import LogKeys, ensure  # noqa: PLC0415  (only who signs loads this)
 
         ensure(self.settings.ledger_key)
-        keys = LogKeys(self.settings.ledger_key)
+        keys, authority = LogKeys(self.settings.ledger_key), self.authority()
         keys.keys()
         with self.ledger() as ledger:
-            yield Notary(
-                self, Checkpointer(ledger, self.store.open, keys, self.origin, self.clock), keys, ledger.seals()
-            )
+            checkpointer = Checkpointer(ledger, self.store.open, keys, self.origin, self.clock)
+            yield Notary(self, checkpointer, keys, ledger.seals(), authority)
+
+    def authority(self, url: str | None = None) -> Authority | None:
+        """Who stamps, at this address or the configured one; none if there is neither.
+
+        Raises:
+            ConfigurationError: The roots that were named cannot be read.
+        """
+        from auditor.trust.timestamps import Authority, roots_in  # noqa: PLC0415  (only who asks loads this)
+
+        asked, file = url or self.settings.timestamp_url, self.settings.timestamp_roots
+        if asked is None:
+            return None
+        return Authority(asked, self.egress.post, [] if file is None else roots_in(file))
 
     def keep_definitions(self, tenant: UUID) -> None:
         """Keep every definition of this library with the tenant; once in a process."""
