@@ -22,7 +22,7 @@ from auditor.bootstrap.purposes import CLUSTER_TOKEN, WEBHOOK_SECRET
 from auditor.collectors import declared
 from auditor.collectors.pace import Bucket
 from auditor.domain.control import Library
-from auditor.domain.errors import CollectionError, ConfigurationError
+from auditor.domain.errors import AuditorError, CollectionError, ConfigurationError
 from auditor.domain.events import Event
 from auditor.domain.finding import Turn
 from auditor.domain.ports import Caller, Clock
@@ -32,6 +32,7 @@ from auditor.domain.source import Source
 from auditor.pipeline.checkpoint import Checkpointer
 from auditor.pipeline.reperform import describer
 from auditor.pipeline.track import announcement
+from auditor.telemetry import logger
 
 if TYPE_CHECKING:
     from auditor.exports.issuing import Issuing
@@ -285,7 +286,16 @@ class Installation:
         opening = partial(
             reading, self.app, self.objects, self.library, describer(declared.resource_types()), EVALUATOR
         )
-        return Issuing(opening, self.settings.home / "exports", self.blobs, self.keyring, self.library)
+        return Issuing(opening, self.settings.home / "exports", self.blobs, self.keyring, self.library, self.stamped)
+
+    def stamped(self, digest: bytes) -> bytes | None:
+        """A time stamp over a digest; none where there is no authority, or none that answers: a bundle does not wait for it."""
+        try:
+            authority = self.authority()
+            return None if authority is None else authority.stamp(digest)
+        except AuditorError as error:
+            logger(__name__).warning("a bundle goes without a time stamp", problem=str(error), advice=error.advice())
+            return None
 
     def link(self, finding: UUID) -> str:
         """Where people read about a finding."""

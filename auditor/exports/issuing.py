@@ -60,6 +60,7 @@ class Issuing:
         places: Where ZIPs are kept.
         keyring: What seals them.
         library: Requirements and controls as pages tell them.
+        stamp: A time stamp over a SHA-256 digest, where there is an authority that answers.
     """
 
     reading: Reading
@@ -67,6 +68,7 @@ class Issuing:
     places: Places
     keyring: Seal
     library: Library
+    stamp: Callable[[bytes], bytes | None]
 
     def write(self, tenant: UUID, bundle: Bundle, tell: Callable[[str, int], None]) -> Written:
         """The tree up to its manifest."""
@@ -88,7 +90,7 @@ class Issuing:
         tree = Tree(folder)
         try:
             with self.reading(tenant, _pinned(tree, bundle)) as source:
-                BundleWriter(source, tree, self.library).seal(signed)
+                BundleWriter(source, tree, self.library).seal(signed, self.stamp(bytes.fromhex(written.sha256)))
             packed = folder / "bundle.zip"
             size = write_zip(tree.root, tree.paths(), packed, folder=name_of(bundle))
         finally:
