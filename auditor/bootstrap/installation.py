@@ -286,7 +286,7 @@ class Installation:
         opening = partial(
             reading, self.app, self.objects, self.library, describer(declared.resource_types()), EVALUATOR
         )
-        return Issuing(opening, self.settings.home / "exports", self.blobs, self.keyring, self.library, self.stamped)
+        return Issuing(opening, self.settings.home / "exports", self.objects, self.library, self.stamped)
 
     def stamped(self, digest: bytes) -> bytes | None:
         """A time stamp over a digest; none where there is no authority, or none that answers: a bundle does not wait for it."""

@@ -103,7 +103,8 @@ def run_purge(arguments: argparse.Namespace) -> int:
         with here.open_tenant(tenant) as books:
             old = books.actions_before(now - here.settings.audit_log)
         for one in told.certificate["objects"]:
-            print(f"{one['digest']}  last in effect {one['last_in_effect']}")
+            part_of = "".join(f"  of bundle {bundle}" for bundle in one.get("bundles", ()))
+            print(f"{one['digest']}  last in effect {one['last_in_effect']}{part_of}")
         stays = ", ".join(f"{count} {ground}" for ground, count in sorted(told.grounds.items()) if ground != "due")
         print(f"{told.count} objects {'would be' if arguments.dry_run else 'were'} erased; kept: {stays or 'none'}")
         if old:

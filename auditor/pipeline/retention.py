@@ -264,6 +264,7 @@ def _erasure(
                 "created_at": stamp(ruling.kept.created_at),
                 "last_in_effect": stamp(ruling.kept.last_in_effect or ruling.kept.created_at),
                 "to_be_kept_until": stamp(ruling.until),
+                **({"bundles": [str(one) for one in ruling.kept.bundles]} if ruling.kept.bundles else {}),
             }
             for ruling in erased
         ],

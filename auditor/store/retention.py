@@ -18,7 +18,8 @@ from auditor.store import schema
 from auditor.store.keys import MOVE_LOCKS
 from auditor.store.scoped import Scoped
 
-# In effect is what an open span of evidence or of a finding rests on; a closed one counts until it closed.
+# In effect is what an open span of evidence or of a finding rests on; a closed one counts until it closed. What was handed over
+# counts from when it was issued last, and is under every hold that stands: a bundle may tell of whatever is held.
 _KEPT = """
 WITH content AS (SELECT evidence_id, digest FROM evidence),
 seen AS (
@@ -38,14 +39,21 @@ covered AS (
     JOIN evidence_span s ON s.resource_id = r.resource_id
     WHERE h.released_at IS NULL GROUP BY s.evidence_id
 ),
+handed AS (
+    SELECT p.digest, max(b.finished_at) AS last_at, array_agg(b.bundle_id ORDER BY b.bundle_id) AS bundles
+    FROM bundle_part p JOIN bundle b ON b.bundle_id = p.bundle_id GROUP BY p.digest
+),
+standing AS (SELECT coalesce(array_agg(hold_id), '{}') AS holds FROM legal_hold WHERE released_at IS NULL),
 all_of_it AS (
     SELECT coalesce(array_agg(hold_id), '{}') AS holds FROM legal_hold
     WHERE released_at IS NULL AND source_id IS NULL AND resource_id IS NULL
 )
-SELECT k.digest, k.address, k.created_at, greatest(seen.last_at, judged.last_at) AS last_in_effect,
+SELECT k.digest, k.address, k.created_at, greatest(seen.last_at, judged.last_at, handed.last_at) AS last_in_effect,
     coalesce(seen.is_open, false) OR coalesce(judged.is_open, false) AS in_effect,
-    coalesce(covered.holds, '{}') || all_of_it.holds AS holds, k.locked_until, k.held
-FROM object_key k CROSS JOIN all_of_it
+    coalesce(covered.holds, '{}') || CASE WHEN handed.digest IS NULL THEN all_of_it.holds ELSE standing.holds END AS holds,
+    k.locked_until, k.held, coalesce(handed.bundles, '{}') AS bundles
+FROM object_key k CROSS JOIN all_of_it CROSS JOIN standing
+LEFT JOIN handed ON handed.digest = k.digest
 LEFT JOIN content ON content.digest = k.digest
 LEFT JOIN seen ON seen.evidence_id = content.evidence_id
 LEFT JOIN judged ON judged.digest = k.digest
@@ -196,6 +204,7 @@ def _kept(row: Row[Any]) -> Kept:
         holds=tuple(sorted(set(row.holds))),
         locked_until=row.locked_until,
         held=row.held,
+        bundles=tuple(row.bundles),
     )
 
 

@@ -1,4 +1,4 @@
-"""Time stamps over heads of the ledger: when one was kept, so that a day has one.
+"""When a head of the ledger was stamped, so that a day has one time stamp; and the objects that issued bundles are kept in.
 
 Only adds: the release before runs on it unchanged.
 """
@@ -28,8 +28,33 @@ BEGIN
 END $$;
 """
 
+PARTS = """
+CREATE TABLE bundle_part (
+    tenant_id uuid NOT NULL,
+    bundle_id uuid NOT NULL,
+    number integer NOT NULL,
+    digest text NOT NULL,
+    PRIMARY KEY (tenant_id, bundle_id, number),
+    FOREIGN KEY(tenant_id, bundle_id) REFERENCES bundle (tenant_id, bundle_id),
+    CHECK (number >= 0 AND digest ~ '^[0-9a-f]{64}$')
+);
+CREATE INDEX bundle_part_by_digest ON bundle_part (tenant_id, digest);
+"""
+
+POLICY = """
+ALTER TABLE bundle_part ENABLE ROW LEVEL SECURITY;
+ALTER TABLE bundle_part FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_only ON bundle_part
+    USING      (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid))
+    WITH CHECK (tenant_id = (SELECT nullif(current_setting('app.tenant', true), '')::uuid));
+GRANT SELECT, INSERT ON bundle_part TO {app};
+GRANT UPDATE (stamped_at) ON ledger_checkpoint TO {ledger};
+"""
+
 
 def upgrade() -> None:
-    """Add the column, guard it like the others, and let the role that signs write it."""
+    """Add the column and guard it like the others, add the table, close it, and let each role do its part."""
+    roles = context.config.attributes["roles"]
     op.execute(STAMPS)
-    op.execute(f"GRANT UPDATE (stamped_at) ON ledger_checkpoint TO {context.config.attributes['roles'].ledger}")
+    op.execute(PARTS)
+    op.execute(POLICY.format(app=roles.app, ledger=roles.ledger))
