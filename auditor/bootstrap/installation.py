@@ -244,6 +244,29 @@ class Installation:
             database.close()
 
     @contextmanager
+    def owned(self) -> Iterator[PostgresStore]:
+        """The books through the owner of the tables, for the one thing that the application may not do: remove acts.
+
+        Raises:
+            ConfigurationError: This process was not given that role.
+        """
+        from auditor.store.database import migrated  # noqa: PLC0415  (SQLAlchemy is not for scans)
+        from auditor.store.tenant_store import PostgresStore  # noqa: PLC0415
+
+        given = self.settings.migrate_database_url
+        url = self.urls.owner or ("" if given is None else given.get_secret_value())
+        if not url:
+            raise ConfigurationError(
+                "AUDITOR_MIGRATE_DATABASE_URL is not set",
+                advice="Only the owner of the tables may do this: give this one command its URL",
+            )
+        database = migrated(url, setting="AUDITOR_MIGRATE_DATABASE_URL", connections=1)
+        try:
+            yield PostgresStore(database, self.objects)
+        finally:
+            database.close()
+
+    @contextmanager
     def notary(self) -> Iterator[Notary]:
         """Whoever appends and signs; makes the key where there is none yet."""
         from auditor.trust.signing import LogKeys, ensure  # noqa: PLC0415  (only who signs loads this)

@@ -47,6 +47,15 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """That somebody did something, as far as the length of its keeping asks."""
+
+    id: UUID
+    at: datetime
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """An object that can be read, with all that decides how long it must be.
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from auditor.domain.errors import TenancyError
-from auditor.domain.retention import Hold, Kept
+from auditor.domain.retention import Act, Hold, Kept
 from auditor.store import schema
 from auditor.store.keys import MOVE_LOCKS
 from auditor.store.scoped import Scoped
@@ -104,7 +104,7 @@ _RELEASE = """
 UPDATE legal_hold SET released_by = :by, released_at = :now
 WHERE tenant_id = :tenant AND hold_id = :id AND released_at IS NULL
 """
-_OLD_ACTIONS = "SELECT count(*) FROM user_action WHERE at < :before"
+_ACTS_BEFORE = "SELECT id, at, action FROM user_action WHERE at < :before ORDER BY at, id"
 
 
 class RetentionRows(Scoped):
@@ -189,9 +189,15 @@ class RetentionRows(Scoped):
         """The legal holds that stand, oldest first, or all there ever were."""
         return tuple(_hold(row) for row in self._run(_HOLDS, all=all))
 
-    def actions_before(self, before: datetime) -> int:
-        """How many recorded acts are older: they are append-only for the application, so this counts and removes nothing."""
-        return int(self._run(_OLD_ACTIONS, before=before).scalar_one())
+    def acts_before(self, before: datetime) -> tuple[Act, ...]:
+        """What people did before then, the oldest first."""
+        return tuple(Act(row.id, row.at, row.action) for row in self._run(_ACTS_BEFORE, before=before))
+
+    def forget_acts(self, ids: Collection[UUID]) -> None:
+        """Remove acts, and the salts under which the ledger has them. Only the owner of the tables may: the application appends."""
+        self._run("DELETE FROM user_action WHERE tenant_id = :tenant AND id = ANY (:ids)", ids=list(ids))
+        salts = "DELETE FROM ledger_salt WHERE tenant_id = :tenant AND subject = ANY (:ids)"
+        self._run(salts, ids=[str(one) for one in ids])
 
 
 def _kept(row: Row[Any]) -> Kept:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 
 from auditor.bootstrap import Installation
 from auditor.cli import main
 from auditor.domain.errors import ConfigurationError, EvidenceError
+from auditor.domain.retention import Hold
 from auditor.settings import Settings, configured
 from auditor.simulators.aws import AwsEmulator
 from auditor.store.objects.blobs import SEALED
@@ -108,6 +112,50 @@ def test_a_hold_is_placed_listed_obeyed_and_released(slug: str, typed: Callable[
     assert "released" in typed("hold", "list", "--all")[1]
     assert typed("hold", "release", "--hold", hold)[0] == 2
     assert typed("shred", "--everything", "--why", "w", "--yes")[0] == 0
+
+
+def test_what_people_did_is_removed_after_its_period_by_the_owner_alone_and_its_removal_is_on_the_ledger(
+    slug: str,
+    typed: Callable[..., tuple[int, str, str]],
+    provisioned: Provisioned,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Installation.open(configured()) as here:
+        tenant = tenant_of(here, slug)
+        with here.open_tenant(tenant) as books:
+            for days in (400, 300, 1):
+                books.record_action("ana", "source.add", f"s{days}", now=here.clock() - timedelta(days=days))
+            books.place_hold(Hold(uuid4(), "matter 9", "ana", here.clock()))
+            old = books.acts_before(here.clock() - timedelta(days=365))
+
+        def told(sql: str) -> list[object]:
+            with here.app.under(tenant) as connection:
+                return list(connection.execute(text(sql)).scalars())
+
+        monkeypatch.setenv("AUDITOR_AUDIT_LOG_DAYS", "200")
+        assert "2 lines of the record of acts are past their period: auditor evidence purge --acts" in typed("purge")[1]
+        code, _, said = typed("purge", "--acts")
+        assert (code, "AUDITOR_MIGRATE_DATABASE_URL" in said) == (2, True)
+        with pytest.raises(ProgrammingError, match="permission denied"), here.open_tenant(tenant) as books:
+            books.forget_acts([old[0].id])
+        monkeypatch.setenv("AUDITOR_MIGRATE_DATABASE_URL", provisioned.owner_url)
+        assert typed("purge", "--acts")[1] == "0 acts were removed; kept: 2 on hold\n"
+        typed("hold", "release", "--hold", typed("hold", "list")[1].split()[0])
+        assert "2 acts would be removed" in typed("purge", "--acts", "--dry-run")[1]
+        assert told("SELECT count(*) FROM user_action WHERE subject IN ('s400', 's300')") == [2]
+        file = tmp_path / "certificate.json"
+        assert "2 acts were removed" in typed("purge", "--acts", "--certificate", str(file))[1]
+        assert told("SELECT subject FROM user_action WHERE action = 'source.add'") == ["s1"]
+        written = json.loads(file.read_text())
+        assert [one["action"] for one in written["certificate"]["objects"]] == ["source.add"] * 2
+        (act,) = told("SELECT data ->> 'certificate' FROM user_action WHERE action = 'evidence.purge_acts'")
+        assert act == written["sha256"]
+        with Installation.open(configured()) as owning, owning.owned() as owned, owned.open(tenant) as books:
+            noted = books._run("SELECT convert_from(entry, 'UTF8') FROM ledger_pending").scalars().all()
+        assert len([one for one in noted if '"type":"erasure"' in one]) == 1
+        (salted,) = told(f"SELECT count(*) FROM ledger_salt WHERE subject = '{old[0].id}'")
+        assert salted == 0
 
 
 def test_every_verb_has_help_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
