@@ -147,8 +147,8 @@ class DashboardContext:
 
     ``open_read`` opens one read-only REPEATABLE READ transaction under a tenant, so a count and its rows agree. ``clock`` is
     the instant that pages show (the demo moves it); ``wall_clock`` is the real one, for sessions and limits. ``evidence``
-    gives kept evidence by tenant and digest, or raises ``EvidenceError``; it and issued bundles are kept for ``retention``. ``proxies`` is how many reverse proxies stand
-    before us: only then is X-Forwarded-For believed.
+    gives kept evidence by tenant and digest, or raises ``EvidenceError``; evidence and issued bundles are kept for
+    ``retention``. ``proxies`` is how many reverse proxies stand before us: only then is X-Forwarded-For believed.
     """
 
     open_read: Callable[[UUID], AbstractContextManager[Connection]]

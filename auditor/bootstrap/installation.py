@@ -287,7 +287,7 @@ class Installation:
         from auditor.trust.timestamps import Authority, roots_in  # noqa: PLC0415  (only who asks loads this)
 
         asked, file = url or self.settings.timestamp_url, self.settings.timestamp_roots
-        if asked is None:
+        if not asked:
             return None
         return Authority(asked, self.egress.post, [] if file is None else roots_in(file))
 

@@ -189,18 +189,14 @@ def run_anchor(arguments: argparse.Namespace) -> int:
             print(_stamped(here, head))
             return 0
         place = _place(here, arguments)
-        if (
-            arguments.timestamp or here.urls.ledger
-        ):  # a token must be kept; of a copy that lies elsewhere no row need tell
+        # A token is kept in the ledger's own row; of a copy that lies elsewhere no row need tell.
+        if arguments.timestamp or here.urls.ledger:
             with here.ledger() as ledger:
                 token = anchor(ledger, tenant, head, place, clock=here.clock)
         else:
             token = place.keep(tenant, head)
-        print(
-            f"the head of size {head.size} lies at {arguments.to}"
-            if token is None
-            else _stamped(here, replace(head, token=token))
-        )
+        lies = f"the head of size {head.size} lies at {arguments.to}"
+        print(lies if token is None else _stamped(here, replace(head, token=token)))
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -15,7 +15,9 @@ from sqlalchemy.exc import ProgrammingError
 
 from auditor.bootstrap import Installation
 from auditor.cli import main
+from auditor.domain.bundle import Asked
 from auditor.domain.errors import ConfigurationError, EvidenceError
+from auditor.domain.ports import Claim
 from auditor.domain.retention import Hold
 from auditor.settings import Settings, configured
 from auditor.simulators.aws import AwsEmulator
@@ -112,6 +114,34 @@ def test_a_hold_is_placed_listed_obeyed_and_released(slug: str, typed: Callable[
     assert "released" in typed("hold", "list", "--all")[1]
     assert typed("hold", "release", "--hold", hold)[0] == 2
     assert typed("shred", "--everything", "--why", "w", "--yes")[0] == 0
+
+
+def test_a_bundle_is_listed_with_its_end_and_its_purge_is_named_by_the_bundle(
+    slug: str,
+    typed: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def then() -> datetime:
+        return datetime.now(UTC) - timedelta(days=30)
+
+    with Installation.open(configured(), clock=then) as here:
+        tenant, id_, now = tenant_of(here, slug), uuid4(), here.clock()
+        here.objects.put(tenant, DIGEST, DATA)
+        with here.open_tenant(tenant) as books:
+            books.ask_bundle(id_, Asked((), now - timedelta(days=9), now), by="ana", now=now, lease_until=now)
+            claim = Claim(tenant, id_, "export", 1)
+            books.finish_bundle(claim, identity="d" * 64, size=len(DATA), parts=[DIGEST], now=now)
+    monkeypatch.setenv("AUDITOR_RETENTION_DAYS", "31")
+    main(["bundle", "list", "--tenant", slug])
+    assert f"kept until {now + timedelta(days=31):%Y-%m-%d}, longer under a hold" in capsys.readouterr().out
+    assert "0 objects would be erased; kept: 1 retained" in typed("purge", "--dry-run")[1]
+    monkeypatch.setenv("AUDITOR_RETENTION_DAYS", "29")
+    out = typed("purge")[1]
+    assert f"{DIGEST}  last in effect {now:%Y-%m-%d}" in out
+    assert f"of bundle {id_}\n1 objects were erased" in out
+    main(["bundle", "list", "--tenant", slug])
+    assert f"purged {datetime.now(UTC):%Y-%m-%d}: nobody can read it any more" in capsys.readouterr().out
 
 
 def test_what_people_did_is_removed_after_its_period_by_the_owner_alone_and_its_removal_is_on_the_ledger(
