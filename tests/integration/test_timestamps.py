@@ -111,6 +111,13 @@ def test_a_token_altered_in_one_byte_never_verifies(tsa: Authority) -> None:
             read(bytes(altered), DIGEST, roots=roots)
 
 
+def test_a_piece_of_an_answer_and_one_with_something_behind_it_are_refused_as_no_token(tsa: Authority) -> None:
+    token = client(tsa).stamp(DIGEST)
+    for hostile in [token[:end] for end in range(0, len(token), 13)] + [token + b"\x00", token * 2]:
+        with pytest.raises(LedgerError):
+            read(hostile, DIGEST)
+
+
 def test_megabytes_are_not_read_and_silence_ends(tsa: Authority) -> None:
     tsa.manner = "floods"
     with pytest.raises(DeliveryError, match="more than 65536 bytes"):
