@@ -38,6 +38,12 @@ class Settings(BaseSettings):
     ledger_key_file: Path | None = Field(
         None, description="File of the key that signs the ledger, for checkpoint only; else home/ledger.key"
     )
+    timestamp_url: str | None = Field(
+        None, description="Timestamp authority (RFC 3161) that the latest signed head is shown to once a day"
+    )
+    timestamp_roots: Path | None = Field(
+        None, description="PEM file of roots that time stamps are verified under before they are kept"
+    )
     broker_url: SecretStr | None = Field(None, description="Redis URL; in memory when everything runs in one process")
     root_key: SecretStr | None = Field(None, description="32 bytes, base64; else read from, or made in, home/root.key")
     root_key_file: Path | None = Field(None, description="File that holds the root key, such as a mounted secret")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from uuid import UUID
 
@@ -147,8 +147,8 @@ class DashboardContext:
 
     ``open_read`` opens one read-only REPEATABLE READ transaction under a tenant, so a count and its rows agree. ``clock`` is
     the instant that pages show (the demo moves it); ``wall_clock`` is the real one, for sessions and limits. ``evidence``
-    gives kept evidence by tenant and digest, or raises ``EvidenceError``. ``proxies`` is how many reverse proxies stand
-    before us: only then is X-Forwarded-For believed.
+    gives kept evidence by tenant and digest, or raises ``EvidenceError``; evidence and issued bundles are kept for
+    ``retention``. ``proxies`` is how many reverse proxies stand before us: only then is X-Forwarded-For believed.
     """
 
     open_read: Callable[[UUID], AbstractContextManager[Connection]]
@@ -159,6 +159,7 @@ class DashboardContext:
     estate: Estate
     bundles: Bundles
     evidence: Callable[[UUID, str], Mapping[str, Any]]
+    retention: timedelta
     library: Library
     clock: Clock
     wall_clock: Clock

@@ -37,6 +37,7 @@ def application(here: Installation, *, clock: Clock | None = None) -> Flask:
             estate=_Estate(here),
             bundles=_Bundles(here),
             evidence=_Evidence(here),
+            retention=here.settings.retention,
             library=here.library,
             clock=clock or here.clock,
             wall_clock=now,

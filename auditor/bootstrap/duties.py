@@ -19,6 +19,7 @@ from auditor.domain.events import Event
 from auditor.domain.ports import Claim, Queue
 from auditor.domain.preflight import Tried
 from auditor.domain.source import public_id
+from auditor.pipeline.anchor import stamp_daily
 from auditor.pipeline.checkpoint import Checkpointer
 from auditor.pipeline.export import answer_signatures, export
 from auditor.pipeline.notify import notify
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from auditor.bootstrap.installation import Installation
     from auditor.store.bundles import PostgresSeals
     from auditor.trust.signing import LogKeys
+    from auditor.trust.timestamps import Authority
 
 PLANNED_AT_ONCE = 50
 PLANNING_LEASE = 60.0
@@ -145,21 +147,36 @@ class Work:
 
 
 class Notary:
-    """Appending, signing and going through the logs, over an installation; ``worker.checkpoints.Notary``."""
+    """Appending, signing, stamping and going through the logs, over an installation; ``worker.checkpoints.Notary``."""
 
     def __init__(
-        self, installation: Installation, checkpointer: Checkpointer, keys: LogKeys, seals: PostgresSeals
+        self,
+        installation: Installation,
+        checkpointer: Checkpointer,
+        keys: LogKeys,
+        seals: PostgresSeals,
+        authority: Authority | None,
     ) -> None:
         self._here = installation
         self._checkpointer = checkpointer
         self._keys = keys
         self._seals = seals
+        self._authority = authority
         self._told: set[tuple[UUID, str]] = set()
 
     def round(self) -> int:
         """Append all that waits and sign what grew; a log that may not be signed is told of, and the others go on."""
         appended = self._checkpointer.round(self.broken)
         return appended + answer_signatures(self._seals, self._keys, clock=self._here.clock)
+
+    def stamp(self) -> int:
+        """Have the day's head of each log stamped, if there is an authority; what fails is logged, and tried again later."""
+        if self._authority is None:
+            return 0
+        return stamp_daily(self._checkpointer.ledger, self._authority, clock=self._here.clock, failed=self._not_stamped)
+
+    def _not_stamped(self, tenant: UUID, error: AuditorError) -> None:
+        logger(__name__).warning("no time stamp yet", tenant=str(tenant), problem=str(error), advice=error.advice())
 
     def recheck(self) -> int:
         """Go through every log from its first entry; what is wrong is told. Gives how many are."""

@@ -22,7 +22,7 @@ from auditor.bootstrap.purposes import CLUSTER_TOKEN, REDACTED_VALUE, WEBHOOK_SE
 from auditor.collectors import declared
 from auditor.collectors.pace import Bucket
 from auditor.domain.control import Library
-from auditor.domain.errors import CollectionError, ConfigurationError
+from auditor.domain.errors import AuditorError, CollectionError, ConfigurationError
 from auditor.domain.events import Event
 from auditor.domain.finding import Turn
 from auditor.domain.ports import Caller, Clock
@@ -33,6 +33,7 @@ from auditor.domain.source import Source
 from auditor.pipeline.checkpoint import Checkpointer
 from auditor.pipeline.reperform import describer
 from auditor.pipeline.track import announcement
+from auditor.telemetry import logger
 
 if TYPE_CHECKING:
     from auditor.exports.issuing import Issuing
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from auditor.store.tenant_store import PostgresStore, PostgresTenantStore
     from auditor.trust.egress import Egress
     from auditor.trust.encryption import Keyring
+    from auditor.trust.timestamps import Authority
 
 CLUSTER_PORTS = frozenset({443, 6443, 8443})
 """Where API servers answer: the operator's own networks may have others."""
@@ -244,11 +246,34 @@ class Installation:
                 advice="Give it to the process that appends and signs, auditor checkpoint, and to no other",
             )
         if self.settings.embedded:
-            database = connect(self.urls.ledger, connections=2)
+            database = connect(self.urls.ledger, connections=3)
         else:
-            database = migrated(self.urls.ledger, setting="AUDITOR_LEDGER_DATABASE_URL", connections=2)
+            database = migrated(self.urls.ledger, setting="AUDITOR_LEDGER_DATABASE_URL", connections=3)
         try:
             yield PostgresLedger(database)
+        finally:
+            database.close()
+
+    @contextmanager
+    def owned(self) -> Iterator[PostgresStore]:
+        """The books through the owner of the tables, for the one thing that the application may not do: remove acts.
+
+        Raises:
+            ConfigurationError: This process was not given that role.
+        """
+        from auditor.store.database import migrated  # noqa: PLC0415  (SQLAlchemy is not for scans)
+        from auditor.store.tenant_store import PostgresStore  # noqa: PLC0415
+
+        given = self.settings.migrate_database_url
+        url = self.urls.owner or ("" if given is None else given.get_secret_value())
+        if not url:
+            raise ConfigurationError(
+                "AUDITOR_MIGRATE_DATABASE_URL is not set",
+                advice="Only the owner of the tables may do this: give this one command its URL",
+            )
+        database = migrated(url, setting="AUDITOR_MIGRATE_DATABASE_URL", connections=1)
+        try:
+            yield PostgresStore(database, self.objects)
         finally:
             database.close()
 
@@ -258,12 +283,24 @@ class Installation:
         from auditor.trust.signing import LogKeys, ensure  # noqa: PLC0415  (only who signs loads this)
 
         ensure(self.settings.ledger_key)
-        keys = LogKeys(self.settings.ledger_key)
+        keys, authority = LogKeys(self.settings.ledger_key), self.authority()
         keys.keys()
         with self.ledger() as ledger:
-            yield Notary(
-                self, Checkpointer(ledger, self.store.open, keys, self.origin, self.clock), keys, ledger.seals()
-            )
+            checkpointer = Checkpointer(ledger, self.store.open, keys, self.origin, self.clock)
+            yield Notary(self, checkpointer, keys, ledger.seals(), authority)
+
+    def authority(self, url: str | None = None) -> Authority | None:
+        """Who stamps, at this address or the configured one; none if there is neither.
+
+        Raises:
+            ConfigurationError: The roots that were named cannot be read.
+        """
+        from auditor.trust.timestamps import Authority, roots_in  # noqa: PLC0415  (only who asks loads this)
+
+        asked, file = url or self.settings.timestamp_url, self.settings.timestamp_roots
+        if not asked:
+            return None
+        return Authority(asked, self.egress.post, [] if file is None else roots_in(file))
 
     def keep_definitions(self, tenant: UUID) -> None:
         """Keep every definition of this library with the tenant; once in a process."""
@@ -283,7 +320,16 @@ class Installation:
         opening = partial(
             reading, self.app, self.objects, self.library, describer(declared.resource_types()), EVALUATOR
         )
-        return Issuing(opening, self.settings.home / "exports", self.blobs, self.keyring, self.library)
+        return Issuing(opening, self.settings.home / "exports", self.objects, self.library, self.stamped)
+
+    def stamped(self, digest: bytes) -> bytes | None:
+        """A time stamp over a digest; none where there is no authority, or none that answers: a bundle does not wait for it."""
+        try:
+            authority = self.authority()
+            return None if authority is None else authority.stamp(digest)
+        except AuditorError as error:
+            logger(__name__).warning("a bundle goes without a time stamp", problem=str(error), advice=error.advice())
+            return None
 
     def link(self, finding: UUID) -> str:
         """Where people read about a finding."""

@@ -206,6 +206,10 @@ def run_list(arguments: argparse.Namespace) -> int:
                 f"{one.id}  {one.state:8}  {asked.begins:%Y-%m-%d} to {asked.ends:%Y-%m-%d}  {what}"
                 f"{'  part' if asked.partial else ''}  {one.digest or one.error or one.step}"
             )
+            if one.purged_at is not None:
+                print(f"    purged {one.purged_at.astimezone(UTC):%Y-%m-%d}: nobody can read it any more")
+            elif one.finished_at is not None and one.parts:
+                print(f"    kept until {one.finished_at + here.settings.retention:%Y-%m-%d}, longer under a hold")
             for taken in one.taken:
                 print(f"    taken {taken.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC by {taken.by}")
     return 0

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 EPILOG = """examples:
   auditor evidence purge --tenant acme --dry-run
   auditor evidence purge --tenant acme --certificate purge-2032.json
+  auditor evidence purge --tenant acme --acts           what people did, as the owner of the tables
   auditor evidence uphold --tenant acme
   auditor evidence shred --tenant acme --digest 3fa9c0... --why "a name in a tag" --yes
   auditor evidence shred --tenant acme --everything --why "contract ended" --yes
@@ -41,6 +42,11 @@ def add(commands: Any) -> None:
     purge = verbs.add_parser("purge", help=f"erase what its period is over for ({RETAIN})", **_RAW)
     _who(purge)
     purge.add_argument("--dry-run", action="store_true", help="say what would be erased, and erase nothing")
+    purge.add_argument(
+        "--acts",
+        action="store_true",
+        help="instead, the record of what people did (AUDITOR_AUDIT_LOG_DAYS); needs AUDITOR_MIGRATE_DATABASE_URL",
+    )
     purge.add_argument("--certificate", type=Path, metavar="FILE", help="where to write what was erased, as JSON")
     purge.set_defaults(run=run_purge)
 
@@ -97,17 +103,34 @@ def run_purge(arguments: argparse.Namespace) -> int:
     """Erase what is due and write the certificate, or say what is due."""
     from auditor.pipeline.retention import purge  # noqa: PLC0415  (likewise)
 
+    if arguments.acts:
+        return _purge_acts(arguments)
     with _open() as here:
         tenant, now, period = tenant_of(here, arguments.tenant), here.clock(), here.settings.retention
         told = purge(here.store, here.blobs, tenant, period=period, now=now, by=arguments.by, dry_run=arguments.dry_run)
         with here.open_tenant(tenant) as books:
-            old = books.actions_before(now - here.settings.audit_log)
+            old = len(books.acts_before(now - here.settings.audit_log))
         for one in told.certificate["objects"]:
-            print(f"{one['digest']}  last in effect {one['last_in_effect']}")
+            part_of = "".join(f"  of bundle {bundle}" for bundle in one.get("bundles", ()))
+            print(f"{one['digest']}  last in effect {one['last_in_effect']}{part_of}")
         stays = ", ".join(f"{count} {ground}" for ground, count in sorted(told.grounds.items()) if ground != "due")
         print(f"{told.count} objects {'would be' if arguments.dry_run else 'were'} erased; kept: {stays or 'none'}")
         if old:
-            print(f"{old} lines of the record of acts are past their period; that record is append-only and keeps them")
+            print(f"{old} lines of the record of acts are past their period: auditor evidence purge --acts")
+        if told.count and not arguments.dry_run:
+            _hand_over(here, told, arguments.certificate)
+    return 0
+
+
+def _purge_acts(arguments: argparse.Namespace) -> int:
+    """Remove what people did before its period, as the owner, and write the certificate."""
+    from auditor.pipeline.retention import purge_acts  # noqa: PLC0415  (likewise)
+
+    with _open() as here, here.owned() as store:
+        tenant, period = tenant_of(here, arguments.tenant), here.settings.audit_log
+        told = purge_acts(store, tenant, period=period, now=here.clock(), by=arguments.by, dry_run=arguments.dry_run)
+        held = told.grounds.get("on hold", 0)
+        print(f"{told.count} acts {'would be' if arguments.dry_run else 'were'} removed; kept: {held} on hold")
         if told.count and not arguments.dry_run:
             _hand_over(here, told, arguments.certificate)
     return 0

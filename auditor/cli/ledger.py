@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ from auditor.domain.errors import ConfigurationError, LedgerError
 
 if TYPE_CHECKING:
     from auditor.bootstrap import Installation
+    from auditor.domain.ledger import Anchor, Head
     from auditor.pipeline.recheck import Sound
     from auditor.proof.note import VerifierKey
     from auditor.store.ledger import PostgresCopy
@@ -26,11 +29,13 @@ EPILOG = """examples:
   auditor ledger verify --tiles /mnt/copy/acme --key acme.vkey
   auditor ledger checkpoint --tenant acme               the latest signed head, as text
   auditor ledger checkpoint --tenant acme --now         append what waits and sign it first
+  auditor ledger checkpoint --tenant acme --token F     the latest head with a time stamp, its token into a file
   auditor ledger proof 4711 --tenant acme               an entry by its index, event or subject
   auditor ledger key --tenant acme                      the public key, for --key
   auditor ledger export /mnt/copy/acme --tenant acme    the log as tiles (C2SP tlog-tiles)
   auditor ledger anchor --tenant acme --to heads/acme.checkpoint
   auditor ledger anchor --tenant acme --to s3://locked-bucket/heads
+  auditor ledger anchor --tenant acme --timestamp https://tsa.example/tsr
   auditor ledger rotate                                 a new key signs beside the old one
   auditor ledger rotate --retire                        then alone
 
@@ -62,7 +67,15 @@ def add(commands: Any) -> None:
     made["checkpoint"].add_argument("--now", action="store_true", help="append what waits and sign it first")
     made["proof"].add_argument("entry", metavar="ENTRY_OR_EVENT", help="an index, the id of an event, or a subject")
     made["export"].add_argument("folder", type=Path, metavar="DIR")
-    made["anchor"].add_argument("--to", required=True, metavar="FILE|s3://…", help="where the copy goes")
+    made["checkpoint"].add_argument(
+        "--token",
+        type=Path,
+        metavar="FILE",
+        help="print the latest head that has a time stamp, and write its token there",
+    )
+    place = made["anchor"].add_mutually_exclusive_group(required=True)
+    place.add_argument("--to", metavar="FILE|s3://…", help="where the copy goes")
+    place.add_argument("--timestamp", metavar="URL", help="an authority (RFC 3161) that says when it saw the head")
     rotate = verbs.add_parser("rotate", help="let a new key follow the one that signs", **_RAW)
     rotate.add_argument("--retire", action="store_true", help="end the rotation: the old key signs no more")
     rotate.set_defaults(run=run_rotate)
@@ -113,7 +126,15 @@ def run_checkpoint(arguments: argparse.Namespace) -> int:
             with here.notary() as notary, redirect_stdout(sys.stderr):  # what is wrong with other logs is no head
                 notary.round()
         with _copy(here, arguments.tenant) as (_, copy):
-            sys.stdout.write(_head(copy).note)
+            head, stamped = _head(copy), copy.last_head(stamped=True)
+        if arguments.token is not None:
+            if stamped is None or stamped.token is None:
+                raise LedgerError("no head has a time stamp yet", advice="Set AUDITOR_TIMESTAMP_URL, or see: anchor")
+            head = stamped
+            arguments.token.write_bytes(stamped.token)
+        sys.stdout.write(head.note)
+        if stamped is not None:
+            print(_stamped(here, stamped), file=sys.stderr)
     return 0
 
 
@@ -158,20 +179,24 @@ def run_export(arguments: argparse.Namespace) -> int:
 
 
 def run_anchor(arguments: argparse.Namespace) -> int:
-    """Put the latest head somewhere else, and remember that."""
+    """Put the latest head somewhere else or have it stamped, and remember that."""
+    from auditor.pipeline.anchor import anchor  # noqa: PLC0415  (likewise)
+
     with _open() as here:
         with _copy(here, arguments.tenant) as (tenant, copy):
             head = _head(copy)
-        if arguments.to.startswith("s3://"):
-            _to_bucket(here, arguments.to, f"{tenant}/{head.size:020d}.checkpoint", head.note.encode())
+        if arguments.timestamp and head.token is not None:
+            print(_stamped(here, head))
+            return 0
+        place = _place(here, arguments)
+        # A token is kept in the ledger's own row; of a copy that lies elsewhere no row need tell.
+        if arguments.timestamp or here.urls.ledger:
+            with here.ledger() as ledger:
+                token = anchor(ledger, tenant, head, place, clock=here.clock)
         else:
-            path = Path(arguments.to)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(head.note, encoding="utf-8")
-        if here.urls.ledger:
-            with here.ledger() as ledger, ledger.open(tenant) as book:
-                book.mark_anchored(head.size, at=here.clock())
-    print(f"the head of size {head.size} lies at {arguments.to}")
+            token = place.keep(tenant, head)
+        lies = f"the head of size {head.size} lies at {arguments.to}"
+        print(lies if token is None else _stamped(here, replace(head, token=token)))
     return 0
 
 
@@ -211,17 +236,32 @@ def _refuse_early(here: Installation, keys: Any) -> None:
                 )
 
 
-def _to_bucket(here: Installation, url: str, name: str, note: bytes) -> None:
-    from auditor.store.objects.s3 import S3Blobs  # noqa: PLC0415  (likewise)
+def _place(here: Installation, arguments: argparse.Namespace) -> Anchor:
+    from auditor.store.anchors import BucketAnchor, FileAnchor  # noqa: PLC0415  (likewise)
+    from auditor.store.objects.s3 import S3Blobs  # noqa: PLC0415
 
+    authority = here.authority(arguments.timestamp) if arguments.timestamp else None
+    if authority is not None:
+        return authority
+    if not arguments.to.startswith("s3://"):
+        return FileAnchor(Path(arguments.to))
     settings = here.settings
-    bucket = S3Blobs(url, mode=settings.object_lock, endpoint_url=settings.objects_endpoint_url)
-    until = here.clock() + settings.retention if bucket.locks else None
-    if not bucket.put_once(name, note, until) and bucket.get(name) != note:
-        raise LedgerError(
-            f"another head lies at {url.rstrip('/')}/{name}",
-            advice="Two heads of one size: compare them, and run auditor ledger verify",
-        )
+    bucket = S3Blobs(arguments.to, mode=settings.object_lock, endpoint_url=settings.objects_endpoint_url)
+    return BucketAnchor(bucket, here.clock() + settings.retention if bucket.locks else None)
+
+
+def _stamped(here: Installation, head: Head) -> str:
+    """What the time stamp over a head says, read and verified again now."""
+    from auditor.trust.timestamps import read, roots_in  # noqa: PLC0415  (likewise)
+
+    file = here.settings.timestamp_roots
+    digest, roots = hashlib.sha256(head.note.encode()).digest(), [] if file is None else roots_in(file)
+    try:
+        said = read(head.token or b"", digest, roots=roots)
+    except LedgerError as error:
+        return f"the time stamp over the head of size {head.size}: {error}"
+    how = f"verified under {file}" if said.verified else "not verified: AUDITOR_TIMESTAMP_ROOTS names no roots"
+    return f"the head of size {head.size} was stamped at {said.at:%Y-%m-%d %H:%M:%S} UTC (number {said.serial}), {how}"
 
 
 def _head(copy: PostgresCopy) -> Any:

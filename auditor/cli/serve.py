@@ -19,6 +19,7 @@ EPILOG = """Settings come from the environment:
   AUDITOR_MIGRATE_DATABASE_URL  the same database, as its owner (migrate only)
   AUDITOR_LEDGER_DATABASE_URL   the same database, as the role that appends to the ledger (checkpoint only)
   AUDITOR_LEDGER_KEY_FILE       the key that signs the ledger (checkpoint only); made there if there is none
+  AUDITOR_TIMESTAMP_URL         who stamps heads and bundles, RFC 3161 (checkpoint, worker); AUDITOR_TIMESTAMP_ROOTS verifies it
   AUDITOR_BROKER_URL            Redis, for web, worker and tick as separate processes
   AUDITOR_BASE_URL, AUDITOR_HOST, AUDITOR_PORT, AUDITOR_ROOT_KEY, AUDITOR_EGRESS_ALLOW, AUDITOR_THREADS, AUDITOR_LOG_LEVEL
   AUDITOR_LEASE_SECONDS         how long the work of a killed worker waits for another (90)

@@ -73,7 +73,10 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A bundle in the books. ``digest`` is its identity, ``bytes`` the size of its ZIP, ``address`` where that lies."""
+    """A bundle in the books. ``digest`` is its identity, ``bytes`` the size of its ZIP, ``parts`` the objects it is kept in.
+
+    ``purged_at`` is when one of these was erased, which nothing brings back; the rest of the row stays.
+    """
 
     id: UUID
     asked: Asked
@@ -85,9 +88,10 @@ class Bundle:
     head_size: int | None = None
     digest: str | None = None
     bytes: int | None = None
-    address: str | None = None
     finished_at: datetime | None = None
     error: str | None = None
+    parts: tuple[str, ...] = ()
+    purged_at: datetime | None = None
     taken: Sequence[Taken] = ()
 
 
@@ -124,9 +128,9 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A bundle that is whole: where its ZIP lies and how large that is."""
+    """A bundle that is whole: the objects that its ZIP is kept in, in their order, and how large it is."""
 
-    address: str
+    parts: tuple[str, ...]
     size: int
 
 

@@ -32,7 +32,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a receiver answered: ``head`` is at most the first kilobyte, ``took`` seconds."""
+    """What a receiver answered: ``head`` is the first of it, a kilobyte at most unless more was asked for; ``took`` seconds."""
 
     status: int
     head: bytes

@@ -104,6 +104,19 @@ class Book(Protocol):
     def index_of(self, event: UUID) -> int | None:
         """Where the log has an event."""
 
+    def unstamped(self, *, since: datetime) -> Head | None:
+        """The latest head, if it has no time stamp and no other was given one since then."""
+
+    def mark_anchored(self, size: int, *, at: datetime, token: bytes | None = None) -> None:
+        """A copy of this head lies outside, or somebody stamped it; the first of each stays."""
+
+
+class Anchor(Protocol):
+    """Somewhere outside of our reach: where a copy of a head is kept, or where somebody says when they saw it."""
+
+    def keep(self, tenant: UUID, head: Head) -> bytes | None:
+        """Take the head there; gives the token that came back for it, if the place gives any."""
+
 
 class Ledger(Protocol):
     """Every tenant's log, as the one process sees them that appends and signs."""

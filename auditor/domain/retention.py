@@ -47,11 +47,20 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """That somebody did something, as far as the length of its keeping asks."""
+
+    id: UUID
+    at: datetime
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """An object that can be read, with all that decides how long it must be.
 
     ``last_in_effect`` is when evidence or a finding rested on it last, ``in_effect`` whether one does now, ``holds`` the legal
-    holds that cover it, ``locked_until`` and ``held`` what the place where it lies was told.
+    holds that cover it, ``locked_until`` and ``held`` what the place where it lies was told, ``bundles`` those it is a part of.
     """
 
     digest: str
@@ -62,6 +71,7 @@ class Kept:
     holds: tuple[UUID, ...]
     locked_until: datetime | None
     held: bool
+    bundles: tuple[UUID, ...] = ()
 
     def retain_until(self, period: timedelta) -> datetime:
         """When its period ends: counted from creation or from when it was last in effect, whichever is later."""

@@ -28,7 +28,7 @@ from auditor.exports.bundle_tables import write_tables
 from auditor.exports.tree import Tree
 from auditor.proof import sshsig
 from auditor.proof.bag import DECLARATION, MANIFEST
-from auditor.proof.bundle import KEY, NOTE, SSHSIG
+from auditor.proof.bundle import HEAD, KEY, NOTE, SSHSIG, STAMPED, TSR
 from auditor.proof.canonical import canonical, instant
 from auditor.proof.expression import LANGUAGE
 from auditor.proof.merkle import Nodes, cover, inclusion_proof
@@ -68,6 +68,10 @@ class LedgerEnds(Protocol):
     @property
     def end_size(self) -> int:
         """How many entries it covers."""
+
+    @property
+    def end_token(self) -> bytes | None:
+        """The time stamp over it, if it was given one."""
 
 
 class BundleSource(Protocol):
@@ -177,12 +181,15 @@ class BundleWriter:
             self.tree.step(name, do)
         return self.tree.fact("identity") or ""
 
-    def seal(self, signed: Signed) -> None:
-        """Everything beside ``data/``, once the manifest was signed."""
+    def seal(self, signed: Signed, token: bytes | None = None) -> None:
+        """Everything beside ``data/``, once the manifest was signed, and stamped if ``token`` is given."""
         key, audit = VerifierKey.parse(signed.key), self.source.audit()
         self.tree.put("bagit.txt", DECLARATION.encode())
         self.tree.put("bag-info.txt", texts.bag_info(audit, self.tree.size()).encode())
-        self.tree.put("README.txt", texts.readme(audit, str(key)).encode())
+        if token is not None:
+            self.tree.put(f"{MANIFEST}{TSR}", token)
+        stamped = [one for one in STAMPED if self.tree.has(f"{one}{TSR}")]
+        self.tree.put("README.txt", texts.readme(audit, str(key), stamped).encode())
         self.tree.put(KEY, f"{key}\n".encode())
         self.tree.put("keys/allowed_signers", sshsig.allowed_signer("auditor", key.key).encode())
         self.tree.put(NOTE, signed.note.encode())
@@ -320,7 +327,9 @@ class BundleWriter:
         start_note = ends.end_note if self._audit.get("partial") else ends.start_note
         if start_note is not None:
             self.tree.put(f"{LEDGER}/checkpoint.start", start_note.encode())
-        self.tree.put(f"{LEDGER}/checkpoint.end", ends.end_note.encode())
+        self.tree.put(HEAD, ends.end_note.encode())
+        if ends.end_token is not None:
+            self.tree.put(f"{HEAD}{TSR}", ends.end_token)
         left = [self.source.node(*one).hex() for one in cover(0, told_from)]
         self.tree.put_json(f"{LEDGER}/frontier.start.json", {"size": told_from, "hashes": left})
         self.tree.stream(

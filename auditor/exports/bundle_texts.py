@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from auditor.proof.bundle import TSR
 
 LIMITS = """\
 WHAT THIS BUNDLE SHOWS
@@ -64,7 +66,7 @@ CHECK IT WITH OTHER TOOLS
   sed '1,/^$/d' manifest-sha256.txt.note | head -n 1 | cut -d' ' -f3 | base64 -d | tail -c 64 > /tmp/seal.sig
   openssl pkeyutl -verify -pubin -inkey /tmp/log.der -keyform DER -rawin -in /tmp/seal.txt -sigfile /tmp/seal.sig
 The third line prints this bundle's identity; it stands in the note, which the key signed.
-
+{stamps}
 DO IT AGAIN (with the installed release)
   auditor bundle verify .            the same as verify/
   auditor reperform .                documents derived again from the stored evidence, derived types included
@@ -83,8 +85,20 @@ def stand_ins(audit: Mapping[str, Any]) -> str:
     return f"NOT A REAL PROVIDER: another host than the provider's own answered for {named}." if named else ""
 
 
-def readme(audit: Mapping[str, Any], key: str) -> str:
-    """How to check the bundle, in one page."""
+_STAMPS = """
+CHECK THE TIME STAMPS (RFC 3161)
+{lines}
+Each shows that its file existed when the authority says so; the first output line of each pair says "Verification: OK", the rest
+tells the time. roots.pem holds the authority's root certificates: ask for them by another way, best the authority itself.
+"""
+_STAMP = """\
+  openssl ts -verify -data {of} -in {of}{token} -CAfile /tmp/roots.pem
+  openssl ts -reply -in {of}{token} -text"""
+
+
+def readme(audit: Mapping[str, Any], key: str, stamped: Sequence[str] = ()) -> str:
+    """How to check the bundle, in one page; ``stamped`` are the files with a time stamp beside them."""
+    lines = "\n".join(_STAMP.format(of=of, token=TSR) for of in stamped)
     period = audit["period"]
     partial = audit.get("partial")
     part = ""
@@ -104,6 +118,7 @@ def readme(audit: Mapping[str, Any], key: str) -> str:
         part=part,
         find=FIND,
         key=key,
+        stamps=_STAMPS.format(lines=lines) if stamped else "",
     )
 
 

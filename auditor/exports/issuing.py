@@ -1,7 +1,7 @@
-"""Issuing a bundle: written in a work folder, sealed, packed, and kept in sealed parts where evidence lies.
+"""Issuing a bundle: written in a work folder, sealed, packed, and kept in parts as evidence is kept.
 
-A part is small enough to be held, so that neither worker nor web ever holds a bundle. Parts are put once, under addresses that
-follow from the bundle's id and its identity: whoever comes second puts the same.
+A part is small enough to be held, so that neither worker nor web ever holds a bundle. Each is an object like a piece of evidence:
+known by its digest, sealed under a key of its own, locked, held and purged with the rest. Two bundles of equal bytes share theirs.
 """
 
 from __future__ import annotations
@@ -11,40 +11,19 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 from uuid import UUID
 
 from auditor.domain.bundle import Bundle, Issued, Signed, Written
 from auditor.domain.control import Library
-from auditor.domain.errors import ExportError
+from auditor.domain.errors import EvidenceError, ExportError
+from auditor.domain.ports import Objects
 from auditor.exports.archive import write_zip
 from auditor.exports.bundle import BundleSource, BundleWriter
 from auditor.exports.tree import Tree
 from auditor.proof.bag import MANIFEST
 
 PART = 8 << 20
-
-
-class Places(Protocol):
-    """Where bytes lie; see ``store.objects.blobs.Blobs``."""
-
-    def put_once(self, address: str, data: bytes, retain_until: datetime | None) -> bool:
-        """Keep the bytes; False where something lies already."""
-
-    def get(self, address: str) -> bytes | None:
-        """The bytes; none where nothing lies."""
-
-
-class Seal(Protocol):
-    """What seals values of a tenant; see ``trust.encryption.Keyring``."""
-
-    def seal(self, tenant: UUID, kind: str, plain: bytes) -> bytes:
-        """Encrypt."""
-
-    def open(self, tenant: UUID, kind: str, sealed: bytes) -> bytes:
-        """The value as it was sealed."""
 
 
 Reading = Callable[[UUID, Bundle], AbstractContextManager[BundleSource]]
@@ -57,16 +36,16 @@ class Issuing:
     Args:
         reading: One snapshot of a tenant's books as a bundle tells them.
         work: Where trees are written; what lies there after a kill is gone on with.
-        places: Where ZIPs are kept.
-        keyring: What seals them.
+        objects: Where evidence is kept, and ZIPs beside it.
         library: Requirements and controls as pages tell them.
+        stamp: A time stamp over a SHA-256 digest, where there is an authority that answers.
     """
 
     reading: Reading
     work: Path
-    places: Places
-    keyring: Seal
+    objects: Objects
     library: Library
+    stamp: Callable[[bytes], bytes | None]
 
     def write(self, tenant: UUID, bundle: Bundle, tell: Callable[[str, int], None]) -> Written:
         """The tree up to its manifest."""
@@ -88,17 +67,17 @@ class Issuing:
         tree = Tree(folder)
         try:
             with self.reading(tenant, _pinned(tree, bundle)) as source:
-                BundleWriter(source, tree, self.library).seal(signed)
+                BundleWriter(source, tree, self.library).seal(signed, self.stamp(bytes.fromhex(written.sha256)))
             packed = folder / "bundle.zip"
             size = write_zip(tree.root, tree.paths(), packed, folder=name_of(bundle))
         finally:
             tree.close()
-        address = f"t/{tenant}/b/{bundle.id}/{written.sha256[:16]}"
+        parts: list[str] = []
         with packed.open("rb") as file:
-            for number, part in enumerate(iter(lambda: file.read(PART), b"")):
-                sealed = self.keyring.seal(tenant, _kind(bundle.id, number), part)
-                self.places.put_once(f"{address}/{number:06d}", sealed, None)
-        return Issued(address, size)
+            while part := file.read(PART):
+                parts.append(hashlib.sha256(part).hexdigest())
+                self.objects.put(tenant, parts[-1], part)
+        return Issued(tuple(parts), size)
 
     def forget(self, bundle: Bundle) -> None:
         """Remove the work folder."""
@@ -110,15 +89,14 @@ class Issuing:
         Raises:
             ExportError: It was not issued, or a part of it is gone.
         """
-        if bundle.address is None or bundle.bytes is None:
-            raise ExportError(f"bundle {bundle.id} was not issued")
-        for number in range(-(-bundle.bytes // PART)):
-            sealed = self.places.get(f"{bundle.address}/{number:06d}")
-            if sealed is None:
-                raise ExportError(
-                    f"a part of bundle {bundle.id} is gone", advice="Create it again: its identity is the same"
-                )
-            yield self.keyring.open(tenant, _kind(bundle.id, number), sealed)
+        again = "Create it again: as long as the evidence is kept, its identity is the same"
+        if not bundle.parts:
+            raise ExportError(f"nothing is kept of bundle {bundle.id}", advice=again)
+        for part in bundle.parts:
+            try:
+                yield self.objects.get(tenant, part)
+            except EvidenceError as error:
+                raise ExportError(f"a part of bundle {bundle.id} cannot be read: {error}", advice=again) from error
 
     def _folder(self, bundle: Bundle) -> Path:
         return self.work / str(bundle.id)
@@ -130,10 +108,6 @@ def name_of(bundle: Bundle) -> str:
     named = "-".join(asked.frameworks) or "all"
     part = "-part" if asked.partial else ""
     return f"bundle-{named}{part}-{asked.begins:%Y-%m-%d}-{asked.ends:%Y-%m-%d}"
-
-
-def _kind(bundle: UUID, number: int) -> str:
-    return f"bundle {bundle} {number}"
 
 
 def _pinned(tree: Tree, bundle: Bundle) -> Bundle:

@@ -6,7 +6,7 @@ anywhere leaves what was written: the next lease goes on from there and gives th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -52,8 +52,8 @@ class Books(Protocol):
     def export_later(self, claim: Claim, *, at: datetime) -> None:
         """Give the lease back until then."""
 
-    def finish_bundle(self, claim: Claim, *, identity: str, size: int, address: str, now: datetime) -> None:
-        """It is there."""
+    def finish_bundle(self, claim: Claim, *, identity: str, size: int, parts: Sequence[str], now: datetime) -> None:
+        """It is there. Raises ``ExportError`` if a part was purged meanwhile."""
 
     def fail_bundle(self, claim: Claim, error: str, *, now: datetime) -> None:
         """There will be none, and why."""
@@ -81,9 +81,9 @@ def export(claim: Claim, *, books: OpenBooks, issuer: Issuer, clock: Clock) -> b
             opened.fail_bundle(claim, f"{error}. {error.advice()}".strip(), now=clock())
         issuer.forget(bundle)
         return True
-    # A crash before this line leaves a ZIP that nobody knows of: the next lease writes the same one at the same address.
+    # A crash before this line leaves parts that no bundle names: the next lease puts the same, or retention takes them.
     with books(claim.tenant) as opened:
-        opened.finish_bundle(claim, identity=written.sha256, size=issued.size, address=issued.address, now=clock())
+        opened.finish_bundle(claim, identity=written.sha256, size=issued.size, parts=issued.parts, now=clock())
     issuer.forget(bundle)
     return True
 

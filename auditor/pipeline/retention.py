@@ -18,14 +18,19 @@ from uuid import UUID
 from auditor import __version__
 from auditor.domain.errors import EvidenceError, LockedError
 from auditor.domain.ports import Objects
-from auditor.domain.retention import Ground, Hold, Kept, Ruling, pushed_out, rule
+from auditor.domain.retention import Act, Ground, Hold, Kept, Ruling, pushed_out, rule
 from auditor.proof.canonical import canonical, stamp
 
 PURGE, SHRED, SHRED_TENANT = "evidence.purge", "evidence.shred", "evidence.shred_tenant"
+PURGE_ACTS = "evidence.purge_acts"
 _AT_ONCE = 500
 HOW = (
     "The key of each object listed was destroyed, so nobody can read it, we included. "
     "Its bytes are removed at once, or when the lock on them ends. Copies of the database made before still hold the keys."
+)
+HOW_ACTS = (
+    "The rows listed were removed from the record of what people did, with the salts that their entries in the ledger rest on. "
+    "Those entries stay, and say when something was done, under a pseudonym. Copies of the database made before still hold the rows."
 )
 
 
@@ -58,6 +63,12 @@ class Books(Protocol):
 
     def mark_locked(self, until: Mapping[str, datetime]) -> None:
         """Objects are locked for longer."""
+
+    def acts_before(self, before: datetime) -> tuple[Act, ...]:
+        """What people did before then."""
+
+    def forget_acts(self, ids: Collection[UUID]) -> None:
+        """Remove acts; refused to whoever is not the owner."""
 
     def holds(self, *, all: bool = False) -> tuple[Hold, ...]:  # noqa: A002  (as people say it)
         """The legal holds that stand."""
@@ -191,6 +202,40 @@ def purge(
     return _removed(store, shelf, tenant, erasure, left, now)
 
 
+def purge_acts(
+    owned: Store, tenant: UUID, *, period: timedelta, now: datetime, by: str, dry_run: bool = False
+) -> Erasure:
+    """Remove what people did longer ago than its period; with ``dry_run`` only say what would be. Any legal hold keeps all of it.
+
+    Args:
+        owned: The books through the owner of the tables: the application can neither change nor remove what people did.
+        tenant: Whose.
+        period: How long the record is kept.
+        now: The time.
+        by: Who removes it, which is written down in turn.
+        dry_run: Remove nothing.
+    """
+    with owned.open(tenant) as books:
+        books.settle_retention()
+        old = books.acts_before(now - period)
+        acts = () if books.holds() else old
+        told = _certificate(
+            tenant,
+            PURGE_ACTS,
+            [{"act": str(one.id), "action": one.action, "at": stamp(one.at)} for one in acts],
+            by=by,
+            now=now,
+            why=f"{period.days} days have gone by",
+            how=HOW_ACTS,
+            dry_run=dry_run,
+        )
+        erasure = Erasure(told, _digest(told), {"due": len(acts)} if acts else {"on hold": len(old)} if old else {})
+        if acts and not dry_run:
+            books.forget_acts([one.id for one in acts])
+            books.record_action(by, PURGE_ACTS, f"{len(acts)} acts", {"certificate": erasure.digest}, now=now)
+    return erasure
+
+
 def shred(
     store: Store, shelf: Shelf, tenant: UUID, digest: str, *, period: timedelta, now: datetime, by: str, why: str
 ) -> Erasure:
@@ -247,29 +292,48 @@ def _erasure(
     dry_run: bool = False,
     rulings: Iterable[Ruling] = (),
 ) -> Erasure:
-    told = {
+    objects = [
+        {
+            "digest": ruling.kept.digest,
+            "address": ruling.kept.address,
+            "created_at": stamp(ruling.kept.created_at),
+            "last_in_effect": stamp(ruling.kept.last_in_effect or ruling.kept.created_at),
+            "to_be_kept_until": stamp(ruling.until),
+            **({"bundles": [str(one) for one in ruling.kept.bundles]} if ruling.kept.bundles else {}),
+        }
+        for ruling in erased
+    ]
+    told = _certificate(tenant, kind, objects, by=by, now=now, why=why, how=HOW, dry_run=dry_run)
+    return Erasure(told, _digest(told), dict(Counter(ruling.ground for ruling in rulings)))
+
+
+def _certificate(
+    tenant: UUID,
+    kind: str,
+    objects: Sequence[Mapping[str, Any]],
+    *,
+    by: str,
+    now: datetime,
+    why: str,
+    how: str,
+    dry_run: bool,
+) -> dict[str, Any]:
+    return {
         "v": 1,
         "type": kind,
         "tenant": str(tenant),
         "at": stamp(now),
         "by": by,
         "why": why,
-        "how": HOW,
+        "how": how,
         "dry_run": dry_run,
         "made_with": f"auditor {__version__}",
-        "objects": [
-            {
-                "digest": ruling.kept.digest,
-                "address": ruling.kept.address,
-                "created_at": stamp(ruling.kept.created_at),
-                "last_in_effect": stamp(ruling.kept.last_in_effect or ruling.kept.created_at),
-                "to_be_kept_until": stamp(ruling.until),
-            }
-            for ruling in erased
-        ],
+        "objects": list(objects),
     }
-    grounds = Counter(ruling.ground for ruling in rulings)
-    return Erasure(told, hashlib.sha256(canonical(told)).hexdigest(), dict(grounds))
+
+
+def _digest(certificate: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical(certificate)).hexdigest()
 
 
 def _removed(

@@ -27,6 +27,12 @@ AUDIT = "data/audit.json"
 NOTE = f"{MANIFEST}.note"
 SSHSIG = f"{MANIFEST}.sshsig"
 SEAL = "evidence-bundle@v1"
+HEAD = "data/ledger/checkpoint.end"
+STAMPED = (HEAD, MANIFEST)
+TSR = ".tsr"
+"""Added to the name of a file, the name of the RFC 3161 time stamp over it, if there is one."""
+_IMPRINT = b"\x04\x20"
+"""How 32 bytes begin in DER: a token holds the digest that it is over as it is."""
 
 
 def seal_text(manifest_digest: str, origin: str, size: int, period_from: str, period_to: str) -> str:
@@ -66,6 +72,7 @@ class _Trail:
         seal = self._seal(bag, key)
         bag.check(files)
         self._hold("files", f"{len(files)} files, each as the manifests name it, none besides")
+        self._tell_stamps(bag, files)
         audit, period = self._period(bag)
         partial = bool(audit.get("partial"))
         # A part shows single entries to lie in the ledger: it begins where it ends, and nothing of the period is told as whole.
@@ -123,6 +130,20 @@ class _Trail:
         self.sealed = True
         self._hold("seal", "the manifest is the one that was signed, as a note and for ssh-keygen")
         return text
+
+    def _tell_stamps(self, bag: Bag, files: frozenset[str]) -> None:
+        """That there is a token, and over what: who signed it and when takes a library, and roots that nobody gave us."""
+        for of in STAMPED:
+            if of + TSR not in files:
+                continue
+            taken = hashlib.sha256(bag.read(of))
+            if _IMPRINT + taken.digest() not in bag.read(of + TSR):
+                raise RefusedError(of + TSR, f"a time stamp over something else than {of}")
+            self.figures.setdefault("time_stamps", {})[of] = taken.hexdigest()
+            self.remarks.append(
+                f"a time stamp over {of} (SHA-256 {taken.hexdigest()}) is there, and was not verified here:"
+                f" openssl ts -verify -data {of} -in {of}{TSR} -CAfile ROOTS"
+            )
 
     def _period(self, bag: Bag) -> tuple[dict[str, Any], Period]:
         audit = bag.object(AUDIT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -24,23 +24,35 @@ SELECT :tenant, r.digest, r.evidence, r.sealed, :now
 FROM unnest(CAST(:digests AS text[]), CAST(:evidence AS text[]), CAST(:sealed AS bytea[])) AS r (digest, evidence, sealed)
 ON CONFLICT DO NOTHING
 """
-_CLAIMED = """
-SELECT b.* FROM work w JOIN bundle b ON b.tenant_id = w.tenant_id AND b.bundle_id = w.id
-WHERE w.queue = 'export' AND w.id = :id AND w.fence = :fence AND w.lease_until IS NOT NULL FOR UPDATE OF w
+# A bundle is whole as long as each of its parts has a key: one that was put anew since counts.
+_TOLD = """
+b.*, ARRAY(SELECT p.digest FROM bundle_part p WHERE p.bundle_id = b.bundle_id ORDER BY p.number) AS parts, (
+    SELECT max(k.destroyed_at) FROM bundle_part p JOIN object_key k ON k.digest = p.digest
+    WHERE p.bundle_id = b.bundle_id AND NOT EXISTS (
+        SELECT 1 FROM object_key l WHERE l.digest = p.digest AND l.destroyed_at IS NULL
+    )
+) AS purged_at
 """
+_CLAIMED = f"""
+SELECT {_TOLD} FROM work w JOIN bundle b ON b.tenant_id = w.tenant_id AND b.bundle_id = w.id
+WHERE w.queue = 'export' AND w.id = :id AND w.fence = :fence AND w.lease_until IS NOT NULL FOR UPDATE OF w
+"""  # noqa: S608  (one part of our own text in another)
 _STEP = """
 UPDATE bundle SET state = :state, step = :step, progress = :progress, head_size = coalesce(head_size, :size)
 WHERE bundle_id = :id AND state <> 'done'
 """
 _DONE = """
-UPDATE bundle SET state = 'done', step = '', progress = 100, digest = :digest, bytes = :bytes, address = :address,
+UPDATE bundle SET state = 'done', step = '', progress = 100, digest = :digest, bytes = :bytes,
     finished_at = :now, error = NULL
 WHERE bundle_id = :id
 """
+_LIVING = "SELECT count(DISTINCT digest) FROM object_key WHERE digest = ANY (:parts) AND destroyed_at IS NULL"
 _FAILED = (
     "UPDATE bundle SET state = 'failed', error = :error, finished_at = :now WHERE bundle_id = :id AND state <> 'done'"
 )
 _LATER = "UPDATE work SET due_at = :at, lease_until = NULL WHERE queue = 'export' AND id = :id"
+_NEWEST = f"SELECT {_TOLD} FROM bundle b ORDER BY asked_at DESC, bundle_id LIMIT :limit"  # noqa: S608  (likewise)
+_ONE = f"SELECT {_TOLD} FROM bundle b WHERE bundle_id = :id"  # noqa: S608  (likewise)
 _TAKEN = "SELECT bundle_id, at, taken_by FROM bundle_taken WHERE bundle_id = ANY (:ids) ORDER BY at, taken_id"
 _WAITING = """
 SELECT tenant_id, bundle_id, sha256, sha512, head_size, period_from, period_to FROM sign_request
@@ -160,14 +172,20 @@ class BundleRows(LedgerRows):
         if held.rowcount != 1:
             raise StaleFenceError(f"bundle {claim.id} is no longer held under fence {claim.fence}")
 
-    def finish_bundle(self, claim: Claim, *, identity: str, size: int, address: str, now: datetime) -> None:
+    def finish_bundle(self, claim: Claim, *, identity: str, size: int, parts: Sequence[str], now: datetime) -> None:
         """The bundle is there; from now on it stays as it is, and the ledger knows its identity.
 
         Raises:
             StaleFenceError: Somebody else has finished it meanwhile.
+            ExportError: A part that lay there already was purged meanwhile: putting it again mends that.
         """
+        self._lock("retention")
         told = self.claimed_bundle(claim)
-        self._run(_DONE, id=claim.id, digest=identity, bytes=size, address=address, now=now)
+        if self._run(_LIVING, parts=list(parts)).scalar_one() != len(set(parts)):
+            raise ExportError("a part of the bundle was purged while it was packed", advice="A worker packs it again")
+        self._run(_DONE, id=claim.id, digest=identity, bytes=size, now=now)
+        rows = [{"bundle_id": claim.id, "number": number, "digest": digest} for number, digest in enumerate(parts)]
+        self._insert(schema.bundle_part, rows)
         self._run("DELETE FROM work WHERE queue = 'export' AND id = :id", id=claim.id)
         said = digest({"bundle": str(claim.id), "manifest": identity, "asked": told.asked.as_json()})
         self.note("bundle.export", str(claim.id), said, at=now, event=claim.id)
@@ -180,7 +198,7 @@ class BundleRows(LedgerRows):
 
     def bundles(self, *, limit: int = 200) -> tuple[Bundle, ...]:
         """Every bundle asked for, the newest first, with who took it."""
-        rows = self._run("SELECT * FROM bundle ORDER BY asked_at DESC, bundle_id LIMIT :limit", limit=limit).all()
+        rows = self._run(_NEWEST, limit=limit).all()
         taken: dict[UUID, list[Taken]] = {}
         for row in self._run(_TAKEN, ids=[row.bundle_id for row in rows]):
             taken.setdefault(row.bundle_id, []).append(Taken(row.at, row.taken_by))
@@ -188,7 +206,7 @@ class BundleRows(LedgerRows):
 
     def bundle(self, id: UUID) -> Bundle:  # noqa: A002
         """One of them. Raises ``TenancyError`` if there is none of that id here."""
-        row = self._one("SELECT * FROM bundle WHERE bundle_id = :id", id=id)
+        row = self._one(_ONE, id=id)
         if row is None:
             raise TenancyError(f"no bundle {id}")
         return _bundle(row, tuple(Taken(one.at, one.taken_by) for one in self._run(_TAKEN, ids=[id])))
@@ -197,11 +215,13 @@ class BundleRows(LedgerRows):
         """Write down that somebody takes it, before they do.
 
         Raises:
-            TenancyError: There is none of that id here, or it is not done.
+            TenancyError: There is none of that id here, it is not done, or it was purged.
         """
         told = self.bundle(id)
         if told.state != "done":
             raise TenancyError(f"bundle {id} is not done")
+        if told.purged_at is not None:
+            raise TenancyError(f"bundle {id} was purged on {told.purged_at:%Y-%m-%d}")
         self._insert(schema.bundle_taken, [{"taken_id": uuid4(), "bundle_id": id, "at": now, "taken_by": by}])
         self.act(by, "bundle.take", str(id), {"digest": told.digest}, now=now)
         return told
@@ -257,8 +277,9 @@ def _bundle(row: Row[Any], taken: tuple[Taken, ...]) -> Bundle:
         row.head_size,
         row.digest,
         row.bytes,
-        row.address,
         row.finished_at,
         row.error,
+        tuple(row.parts),
+        row.purged_at,
         taken,
     )

@@ -56,8 +56,14 @@ _BY_SUBJECT = """
 SELECT idx, leaf_hash, entry, event_id FROM ledger_entry WHERE position(CAST(:subject AS bytea) IN entry) > 0 ORDER BY idx DESC LIMIT 1
 """
 _ANCHORED = """
-UPDATE ledger_checkpoint SET anchored_at = coalesce(anchored_at, :at), tsa_token = coalesce(tsa_token, :token)
+UPDATE ledger_checkpoint SET anchored_at = coalesce(anchored_at, :at), tsa_token = coalesce(tsa_token, :token),
+    stamped_at = coalesce(stamped_at, CASE WHEN CAST(:token AS bytea) IS NOT NULL THEN CAST(:at AS timestamptz) END)
 WHERE tenant_id = :tenant AND size = :size
+"""
+_UNSTAMPED = """
+SELECT size, note, tsa_token, anchored_at FROM ledger_checkpoint
+WHERE size = (SELECT signed_size FROM ledger_log WHERE tenant_id = :tenant) AND tsa_token IS NULL
+    AND NOT EXISTS (SELECT 1 FROM ledger_checkpoint WHERE tenant_id = :tenant AND stamped_at >= :since)
 """
 
 
@@ -135,6 +141,11 @@ class PostgresBook:
         """Keep a signed head."""
         self._run(_KEEP_HEAD, tenant=self._tenant, size=size, note=note)
         self._run(_SIGNED, tenant=self._tenant, size=size, root=root)
+
+    def unstamped(self, *, since: datetime) -> Head | None:
+        """The latest head, if it has no time stamp and no other was given one since then."""
+        row = self._run(_UNSTAMPED, tenant=self._tenant, since=since).one_or_none()
+        return None if row is None else Head(row.size, row.note, row.tsa_token, row.anchored_at)
 
     def mark_anchored(self, size: int, *, at: datetime, token: bytes | None = None) -> None:
         """A copy of this head lies outside since then, or a timestamp was given for it; the first of each stays."""
@@ -222,11 +233,12 @@ class PostgresCopy:
                 yield Head(row.size, row.note, row.tsa_token, row.anchored_at)
             after = rows[-1].size
 
-    def last_head(self, *, until: int | None = None) -> Head | None:
-        """The latest signed head, or the latest of at most that size."""
+    def last_head(self, *, until: int | None = None, stamped: bool = False) -> Head | None:
+        """The latest signed head, or the latest of at most that size; ``stamped``: of those with a time stamp."""
         sql = """SELECT size, note, tsa_token, anchored_at FROM ledger_checkpoint
-            WHERE CAST(:until AS bigint) IS NULL OR size <= :until ORDER BY size DESC LIMIT 1"""
-        row = self._connection.execute(text(sql), {"until": until}).one_or_none()
+            WHERE (CAST(:until AS bigint) IS NULL OR size <= :until) AND (NOT :stamped OR stamped_at IS NOT NULL)
+            ORDER BY size DESC LIMIT 1"""
+        row = self._connection.execute(text(sql), {"until": until, "stamped": stamped}).one_or_none()
         return None if row is None else Head(row.size, row.note, row.tsa_token, row.anchored_at)
 
     def tile(self, level: int, number: int) -> bytes | None:

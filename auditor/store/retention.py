@@ -13,13 +13,15 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from auditor.domain.errors import TenancyError
-from auditor.domain.retention import Hold, Kept
+from auditor.domain.retention import Act, Hold, Kept
 from auditor.store import schema
 from auditor.store.keys import MOVE_LOCKS
 from auditor.store.scoped import Scoped
 
 # In effect is what an open span of evidence or of a finding rests on; a closed one counts until it closed. A finding rests on
 # the volatile facts that stood as it was judged too, and a hold on a resource holds those of its type: its row is among them.
+# What was handed over counts from when it was issued last, and is under every hold that stands: a bundle may tell of whatever
+# is held.
 _KEPT = """
 WITH content AS (SELECT evidence_id, digest FROM evidence),
 seen AS (
@@ -66,14 +68,22 @@ covered AS (
     CROSS JOIN LATERAL (VALUES (s.evidence_id), (s.calls_id)) AS kept (id)
     GROUP BY kept.id
 ),
+handed AS (
+    SELECT p.digest, max(b.finished_at) AS last_at, array_agg(b.bundle_id ORDER BY b.bundle_id) AS bundles
+    FROM bundle_part p JOIN bundle b ON b.bundle_id = p.bundle_id GROUP BY p.digest
+),
+standing AS (SELECT coalesce(array_agg(hold_id), '{}') AS holds FROM legal_hold WHERE released_at IS NULL),
 all_of_it AS (
     SELECT coalesce(array_agg(hold_id), '{}') AS holds FROM legal_hold
     WHERE released_at IS NULL AND source_id IS NULL AND resource_id IS NULL
 )
-SELECT k.digest, k.address, k.created_at, greatest(seen.last_at, judged.last_at, called.last_at) AS last_in_effect,
+SELECT k.digest, k.address, k.created_at,
+    greatest(seen.last_at, judged.last_at, called.last_at, handed.last_at) AS last_in_effect,
     coalesce(seen.is_open, false) OR coalesce(judged.is_open, false) OR coalesce(called.is_open, false) AS in_effect,
-    coalesce(covered.holds, '{}') || all_of_it.holds AS holds, k.locked_until, k.held
-FROM object_key k CROSS JOIN all_of_it
+    coalesce(covered.holds, '{}') || CASE WHEN handed.digest IS NULL THEN all_of_it.holds ELSE standing.holds END AS holds,
+    k.locked_until, k.held, coalesce(handed.bundles, '{}') AS bundles
+FROM object_key k CROSS JOIN all_of_it CROSS JOIN standing
+LEFT JOIN handed ON handed.digest = k.digest
 LEFT JOIN content ON content.digest = k.digest
 LEFT JOIN seen ON seen.evidence_id = content.evidence_id
 LEFT JOIN judged ON judged.digest = k.digest
@@ -125,7 +135,7 @@ _RELEASE = """
 UPDATE legal_hold SET released_by = :by, released_at = :now
 WHERE tenant_id = :tenant AND hold_id = :id AND released_at IS NULL
 """
-_OLD_ACTIONS = "SELECT count(*) FROM user_action WHERE at < :before"
+_ACTS_BEFORE = "SELECT id, at, action FROM user_action WHERE at < :before ORDER BY at, id"
 
 
 class RetentionRows(Scoped):
@@ -210,9 +220,15 @@ class RetentionRows(Scoped):
         """The legal holds that stand, oldest first, or all there ever were."""
         return tuple(_hold(row) for row in self._run(_HOLDS, all=all))
 
-    def actions_before(self, before: datetime) -> int:
-        """How many recorded acts are older: they are append-only for the application, so this counts and removes nothing."""
-        return int(self._run(_OLD_ACTIONS, before=before).scalar_one())
+    def acts_before(self, before: datetime) -> tuple[Act, ...]:
+        """What people did before then, the oldest first."""
+        return tuple(Act(row.id, row.at, row.action) for row in self._run(_ACTS_BEFORE, before=before))
+
+    def forget_acts(self, ids: Collection[UUID]) -> None:
+        """Remove acts, and the salts under which the ledger has them. Only the owner of the tables may: the application appends."""
+        self._run("DELETE FROM user_action WHERE tenant_id = :tenant AND id = ANY (:ids)", ids=list(ids))
+        salts = "DELETE FROM ledger_salt WHERE tenant_id = :tenant AND subject = ANY (:ids)"
+        self._run(salts, ids=[str(one) for one in ids])
 
 
 def _kept(row: Row[Any]) -> Kept:
@@ -225,6 +241,7 @@ def _kept(row: Row[Any]) -> Kept:
         holds=tuple(sorted(set(row.holds))),
         locked_until=row.locked_until,
         held=row.held,
+        bundles=tuple(row.bundles),
     )
 
 

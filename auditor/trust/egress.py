@@ -3,7 +3,7 @@
 A name is resolved once. Every address it has must be a public unicast address, or lie in a network that the operator
 named; the connection goes to one of those addresses, with the name kept for TLS and the Host header. A name that
 answers differently a moment later therefore gains nothing. Nothing is read from the environment's proxies, no redirect
-is followed, and no more than 8 kB of an answer is read.
+is followed, and of an answer no more than 8 kB is read, or than the caller asked for.
 """
 
 from __future__ import annotations
@@ -150,9 +150,16 @@ class Egress:
         return Target(parsed, host, port, tuple(map(str, addresses)))
 
     def post(
-        self, url: str, headers: Mapping[str, str], body: bytes, *, connect: float = 5.0, total: float = 15.0
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        connect: float = 5.0,
+        total: float = 15.0,
+        keep: int = KEEP_AT_MOST,
     ) -> Reply:
-        """Send once and give what came back, whatever its status; 3xx answers are given as they are.
+        """Send once and give what came back, its first ``keep`` bytes, whatever its status; 3xx answers are given as they are.
 
         Raises:
             EgressError: The address may not be dialled.
@@ -165,7 +172,7 @@ class Egress:
             with httpcore.ConnectionPool(
                 ssl_context=self._tls if target.url.scheme == "https" else None, network_backend=dialler, retries=0
             ) as pool:
-                return _exchange(pool, target, headers, body, started)
+                return _exchange(pool, target, headers, body, started, keep)
         except (httpcore.TimeoutException, TimeoutError) as error:
             waited = time.monotonic() - started
             raise DeliveryError(
@@ -247,7 +254,7 @@ def _address(text: str, host: str) -> Address:
 
 
 def _exchange(
-    pool: httpcore.ConnectionPool, target: Target, headers: Mapping[str, str], body: bytes, started: float
+    pool: httpcore.ConnectionPool, target: Target, headers: Mapping[str, str], body: bytes, started: float, keep: int
 ) -> Reply:
     # Compressed answers are refused by not asking for them: 8 kB of zeros unpack to megabytes.
     fixed = {"host": target.url.netloc.decode("ascii"), "accept-encoding": "identity", "connection": "close"}
@@ -259,10 +266,10 @@ def _exchange(
         head = b""
         for chunk in response.iter_stream():
             head += chunk
-            if len(head) >= READ_AT_MOST:
+            if len(head) >= max(READ_AT_MOST, keep):
                 break
         retry_after = next((v.decode("latin-1") for k, v in response.headers if k.lower() == b"retry-after"), None)
-        return Reply(response.status, head[:KEEP_AT_MOST], time.monotonic() - started, retry_after)
+        return Reply(response.status, head[:keep], time.monotonic() - started, retry_after)
 
 
 def _plain(error: BaseException) -> str:

@@ -1,4 +1,7 @@
-"""The process that appends and signs: a round every few seconds, and each night every log from its first entry."""
+"""The process that appends and signs: a round every few seconds, and each night every log from its first entry.
+
+Time stamps are asked for beside it, by a thread of their own: an authority that hangs delays no entry, no head and no heartbeat.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ log = logger(__name__)
 
 NIGHT = 3
 """The hour, in UTC, in which logs are gone through."""
+STAMP_EVERY = 600.0
+"""Seconds until missing time stamps are asked for again."""
 
 
 class Notary(Protocol):
@@ -20,6 +25,9 @@ class Notary(Protocol):
 
     def round(self) -> int:
         """Append what waits and sign what grew; gives how many were appended."""
+
+    def stamp(self) -> int:
+        """Have stamped what was not stamped today; gives how many were."""
 
     def recheck(self) -> int:
         """Go through every log and tell of those that are wrong; gives how many are."""
@@ -45,6 +53,7 @@ class Checkpoints:
 
     def run(self, stop: threading.Event) -> None:
         """Go on until ``stop`` is set; ring the bell after setting it, to be heard at once. What waits then is appended."""
+        threading.Thread(target=self._stamps, args=(stop,), name="time stamps", daemon=True).start()
         while not stop.is_set():
             self._bell.clear()
             self.round(datetime.now(UTC))
@@ -65,3 +74,11 @@ class Checkpoints:
             return
         if self._pulse is not None:
             self._pulse.touch()
+
+    def _stamps(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            try:
+                self._notary.stamp()
+            except Exception:
+                log.exception("asking for time stamps failed")
+            stop.wait(STAMP_EVERY)

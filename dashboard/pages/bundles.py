@@ -85,6 +85,7 @@ def _page(said: Mapping[str, str], *, told: Estimate | None = None, error: str =
         estimate=told,
         error=error,
         STATES_OF=STATES,
+        kept_for=here().retention,
     )
 
 

@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from uuid import UUID, uuid4
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from auditor.bootstrap import Work
 from auditor.collectors.aws._client import connect
 from auditor.collectors.declared import resource_types
 from auditor.domain.bundle import Asked, Bundle
@@ -32,6 +34,7 @@ from auditor.proof.report import REFUSED, VERIFIED
 from auditor.simulators.aws import AwsEmulator
 from auditor.store.reads.bundle_opening import reading
 from auditor.trust.signing import read
+from tests.fixtures.authority import authority, openssl
 from tests.fixtures.bundles import LogKey, edit_lines, seal
 from tests.fixtures.database import Provisioned
 from tests.fixtures.spine import Spine, spine
@@ -308,6 +311,33 @@ def test_one_control_is_a_part_that_is_proved_and_says_so(world: Spine, tmp_path
     assert said.figures["partial"] == {"controls": [control]}
     lines = [json.loads(line) for line in (root / "data/findings.jsonl").read_bytes().splitlines()]
     assert {one["control"] for one in lines} == {control}
+
+
+def test_a_period_ends_at_a_head_that_a_third_party_stamped_and_its_manifest_is_stamped_too(
+    world: Spine, tmp_path: Path
+) -> None:
+    asked = Asked(("hipaa",), BEGINS, ENDS + timedelta(days=1))
+    before = create(world, asked)
+    with authority(tmp_path / "tsa") as tsa, ThreadPoolExecutor(1) as pool:
+        settings = world.here.settings.model_copy(update={"timestamp_url": tsa.url, "timestamp_roots": tsa.roots})
+        here = replace(world.here, settings=settings)
+        stamping = replace(world, here=here, work=Work(here, pool))
+        with here.notary() as notary:
+            assert notary.stamp() >= 1
+        bundle = create(stamping, asked)
+        assert (bundle.head_size or 0) > (before.head_size or 0)
+        (tmp_path / "b").mkdir()
+        root = unpack(world, bundle, tmp_path / "b")
+        said = verify(root, VerifierKey.parse((root / "keys/log.vkey").read_text()))
+        assert (said.outcome, said.where, said.what) == (VERIFIED, "", "")
+        assert len(said.figures["time_stamps"]) == 2
+        for of in ("data/ledger/checkpoint.end", "manifest-sha256.txt"):
+            openssl(root, "ts", "-verify", "-data", of, "-in", f"{of}.tsr", "-CAfile", str(tsa.roots))
+        tsa.manner = "down"
+        again = create(stamping, asked)
+        assert again.digest == bundle.digest  # the token over the manifest is beside it, not in it
+        (tmp_path / "c").mkdir()
+        assert not (unpack(world, again, tmp_path / "c") / "manifest-sha256.txt.tsr").exists()
 
 
 def test_every_document_is_derived_again_from_the_evidence(world: Spine, whole: Bundle, tmp_path: Path) -> None:

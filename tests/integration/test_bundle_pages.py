@@ -5,10 +5,12 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Table, text
 from sqlalchemy.exc import DBAPIError
 
 from auditor.domain.bundle import Asked
+from auditor.domain.retention import SIX_YEARS
+from auditor.store import schema
 from auditor.store.database import Database
 from auditor.store.memory import MemoryObjects
 from auditor.store.tenant_store import PostgresStore
@@ -19,6 +21,7 @@ from tests.fixtures.rows import DAY
 OWNER, AUDITOR, FOREIGN = "owner@acme.example", "auditor@acme.example", "owner@beta.example"
 ASKED = Asked(("soc2",), NOW - 30 * DAY, NOW)
 FORM = {"from": "2026-10-01", "to": "2026-11-01", "framework": "soc2"}
+DESTROYED = "UPDATE object_key SET wrapped = NULL, salt = NULL, destroyed_at = :now WHERE address = 'a'"
 DONE = "UPDATE bundle SET state = 'done', digest = :digest, bytes = 5, address = 'a', finished_at = :now WHERE bundle_id = :id"
 
 
@@ -97,3 +100,33 @@ def test_what_was_issued_cannot_be_made_another(board: Dashboard) -> None:
         board.database.under(board.tenants["acme"].id) as connection,
     ):
         connection.execute(text("UPDATE bundle SET digest = :new WHERE bundle_id = :id"), {"id": id_, "new": "e" * 64})
+
+
+def test_until_when_a_bundle_is_kept_is_said_and_one_that_was_purged_can_no_longer_be_taken(board: Dashboard) -> None:
+    assert board.database is not None
+    id_, tenant, part = issued(board), board.tenants["acme"].id, "c" * 64
+    sealed: dict[str, object] = {
+        "key_version": 1,
+        "wrapped": b"k",
+        "salt": bytes(16),
+        "created_at": NOW,
+        "stored_at": NOW,
+    }
+    rows: tuple[tuple[Table, dict[str, object]], ...] = (
+        (schema.tenant_key, {"version": 1, "kind": "local", "wrapped": b"k", "created_at": NOW}),
+        (schema.object_key, {"address": "a", "digest": part, **sealed}),
+        (schema.bundle_part, {"bundle_id": id_, "number": 0, "digest": part}),
+    )
+    with board.database.under(tenant) as connection:
+        for table, values in rows:
+            connection.execute(table.insert().values(tenant_id=tenant, **values))
+    client, take = board.client(AUDITOR), f"/bundles/{id_}/take"
+    page = client.get("/bundles").text
+    assert f"{NOW + SIX_YEARS:%Y-%m-%d}" in page.partition("kept until")[2]
+    assert take in page
+    with board.database.under(tenant) as connection:
+        connection.execute(text(DESTROYED), {"now": NOW})
+    page = client.get("/bundles").text
+    assert "and purged" in page
+    assert take not in page
+    assert client.post(take, data={"form_token": token_in(page)}).status_code == 404

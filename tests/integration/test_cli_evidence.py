@@ -5,14 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 
 from auditor.bootstrap import Installation
 from auditor.cli import main
+from auditor.domain.bundle import Asked
 from auditor.domain.errors import ConfigurationError, EvidenceError
+from auditor.domain.ports import Claim
+from auditor.domain.retention import Hold
 from auditor.settings import Settings, configured
 from auditor.simulators.aws import AwsEmulator
 from auditor.store.objects.blobs import SEALED
@@ -108,6 +114,78 @@ def test_a_hold_is_placed_listed_obeyed_and_released(slug: str, typed: Callable[
     assert "released" in typed("hold", "list", "--all")[1]
     assert typed("hold", "release", "--hold", hold)[0] == 2
     assert typed("shred", "--everything", "--why", "w", "--yes")[0] == 0
+
+
+def test_a_bundle_is_listed_with_its_end_and_its_purge_is_named_by_the_bundle(
+    slug: str,
+    typed: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def then() -> datetime:
+        return datetime.now(UTC) - timedelta(days=30)
+
+    with Installation.open(configured(), clock=then) as here:
+        tenant, id_, now = tenant_of(here, slug), uuid4(), here.clock()
+        here.objects.put(tenant, DIGEST, DATA)
+        with here.open_tenant(tenant) as books:
+            books.ask_bundle(id_, Asked((), now - timedelta(days=9), now), by="ana", now=now, lease_until=now)
+            claim = Claim(tenant, id_, "export", 1)
+            books.finish_bundle(claim, identity="d" * 64, size=len(DATA), parts=[DIGEST], now=now)
+    monkeypatch.setenv("AUDITOR_RETENTION_DAYS", "31")
+    main(["bundle", "list", "--tenant", slug])
+    assert f"kept until {now + timedelta(days=31):%Y-%m-%d}, longer under a hold" in capsys.readouterr().out
+    assert "0 objects would be erased; kept: 1 retained" in typed("purge", "--dry-run")[1]
+    monkeypatch.setenv("AUDITOR_RETENTION_DAYS", "29")
+    out = typed("purge")[1]
+    assert f"{DIGEST}  last in effect {now:%Y-%m-%d}" in out
+    assert f"of bundle {id_}\n1 objects were erased" in out
+    main(["bundle", "list", "--tenant", slug])
+    assert f"purged {datetime.now(UTC):%Y-%m-%d}: nobody can read it any more" in capsys.readouterr().out
+
+
+def test_what_people_did_is_removed_after_its_period_by_the_owner_alone_and_its_removal_is_on_the_ledger(
+    slug: str,
+    typed: Callable[..., tuple[int, str, str]],
+    provisioned: Provisioned,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Installation.open(configured()) as here:
+        tenant = tenant_of(here, slug)
+        with here.open_tenant(tenant) as books:
+            for days in (400, 300, 1):
+                books.record_action("ana", "source.add", f"s{days}", now=here.clock() - timedelta(days=days))
+            books.place_hold(Hold(uuid4(), "matter 9", "ana", here.clock()))
+            old = books.acts_before(here.clock() - timedelta(days=365))
+
+        def told(sql: str) -> list[object]:
+            with here.app.under(tenant) as connection:
+                return list(connection.execute(text(sql)).scalars())
+
+        monkeypatch.setenv("AUDITOR_AUDIT_LOG_DAYS", "200")
+        assert "2 lines of the record of acts are past their period: auditor evidence purge --acts" in typed("purge")[1]
+        code, _, said = typed("purge", "--acts")
+        assert (code, "AUDITOR_MIGRATE_DATABASE_URL" in said) == (2, True)
+        with pytest.raises(ProgrammingError, match="permission denied"), here.open_tenant(tenant) as books:
+            books.forget_acts([old[0].id])
+        monkeypatch.setenv("AUDITOR_MIGRATE_DATABASE_URL", provisioned.owner_url)
+        assert typed("purge", "--acts")[1] == "0 acts were removed; kept: 2 on hold\n"
+        typed("hold", "release", "--hold", typed("hold", "list")[1].split()[0])
+        assert "2 acts would be removed" in typed("purge", "--acts", "--dry-run")[1]
+        assert told("SELECT count(*) FROM user_action WHERE subject IN ('s400', 's300')") == [2]
+        file = tmp_path / "certificate.json"
+        assert "2 acts were removed" in typed("purge", "--acts", "--certificate", str(file))[1]
+        assert told("SELECT subject FROM user_action WHERE action = 'source.add'") == ["s1"]
+        written = json.loads(file.read_text())
+        assert [one["action"] for one in written["certificate"]["objects"]] == ["source.add"] * 2
+        (act,) = told("SELECT data ->> 'certificate' FROM user_action WHERE action = 'evidence.purge_acts'")
+        assert act == written["sha256"]
+        with Installation.open(configured()) as owning, owning.owned() as owned, owned.open(tenant) as books:
+            noted = books._run("SELECT convert_from(entry, 'UTF8') FROM ledger_pending").scalars().all()
+        assert len([one for one in noted if '"type":"erasure"' in one]) == 1
+        (salted,) = told(f"SELECT count(*) FROM ledger_salt WHERE subject = '{old[0].id}'")
+        assert salted == 0
 
 
 def test_every_verb_has_help_with_examples(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from auditor.alerts.webhook import secret_of
 from auditor.bootstrap import WEBHOOK_SECRET, Installation
 from auditor.cli import main
 from auditor.cli.connect import tenant_of
+from auditor.domain.errors import ConfigurationError
 from auditor.domain.events import Event
 from auditor.proof.merkle import leaf_hash, verify_inclusion
 from auditor.proof.note import Checkpoint, InclusionProof, VerifierKey, open_note
@@ -21,6 +22,7 @@ from auditor.simulators.aws import AwsEmulator
 from auditor.store.database import engine
 from auditor.store.deliveries import PostgresDeliveries
 from auditor.store.noting import Note
+from tests.fixtures.authority import authority, openssl
 from tests.fixtures.database import Provisioned
 
 Typed = Callable[..., tuple[int, str, str]]
@@ -183,6 +185,59 @@ def test_a_head_is_kept_outside_in_a_file_and_in_a_locked_bucket(
         assert found["Body"].read().decode() == head
         assert found["ObjectLockMode"] == "COMPLIANCE"
         s3.close()
+
+
+def test_a_head_is_stamped_once_and_shown_with_how_far_that_was_verified(
+    typed: Typed, slug: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note(slug, 1)
+    _, head, _ = typed("checkpoint", "--now")
+    with authority(tmp_path) as tsa:
+        code, _, said = typed("anchor", "--timestamp", tsa.url)
+        assert (code, "127.0.0.1 is not a public address" in said) == (2, True)
+        monkeypatch.setenv("AUDITOR_EGRESS_ALLOW", "127.0.0.0/8")
+        monkeypatch.setenv("AUDITOR_TIMESTAMP_ROOTS", str(tsa.strangers))
+        code, _, said = typed("anchor", "--timestamp", tsa.url)
+        assert (code, "not vouched for" in said) == (2, True)
+        assert "no head has a time stamp yet" in typed("checkpoint", "--token", str(tmp_path / "token"))[2]
+        monkeypatch.delenv("AUDITOR_TIMESTAMP_ROOTS")
+        for _ in range(2):
+            code, out, _ = typed("anchor", "--timestamp", tsa.url)
+            assert (code, "not verified: AUDITOR_TIMESTAMP_ROOTS names no roots" in out) == (0, True)
+        assert len(tsa.asked) == 2
+        monkeypatch.setenv("AUDITOR_TIMESTAMP_ROOTS", str(tsa.roots))
+        note(slug, 1)
+        assert typed("checkpoint", "--now")[1] != head
+        code, shown, said = typed("checkpoint", "--token", str(tmp_path / "token"))
+        assert (code, shown) == (0, head)
+        assert "the head of size 1 was stamped at" in said
+        assert f"verified under {tsa.roots}" in said
+        (tmp_path / "head").write_text(shown)
+        openssl(tmp_path, "ts", "-verify", "-data", "head", "-in", "token", "-CAfile", str(tsa.roots))
+
+
+def test_the_process_that_signs_asks_once_a_day_where_an_authority_is_configured(
+    typed: Typed, slug: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note(slug, 1)
+    typed("checkpoint", "--now")
+    with Installation.open(configured()) as here, here.notary() as notary:
+        assert notary.stamp() == 0
+    with authority(tmp_path) as tsa:
+        monkeypatch.setenv("AUDITOR_EGRESS_ALLOW", "127.0.0.0/8")
+        monkeypatch.setenv("AUDITOR_TIMESTAMP_URL", tsa.url)
+        monkeypatch.setenv("AUDITOR_TIMESTAMP_ROOTS", str(tsa.roots))
+        with Installation.open(configured()) as here, here.notary() as notary:
+            assert notary.stamp() >= 1  # the logs of other tests are this installation's too
+            assert notary.stamp() == 0
+        assert "verified under" in typed("checkpoint")[2]
+        monkeypatch.setenv("AUDITOR_TIMESTAMP_ROOTS", str(tmp_path / "nothing"))
+        with (
+            pytest.raises(ConfigurationError, match="AUDITOR_TIMESTAMP_ROOTS"),
+            Installation.open(configured()) as here,
+            here.notary(),
+        ):
+            pass
 
 
 def test_a_message_carries_the_latest_head(typed: Typed, slug: str) -> None:

@@ -13,9 +13,13 @@ from uuid import UUID, uuid4
 import pytest
 import sqlalchemy as sa
 
-from auditor.domain.errors import EvidenceError, LockedError, TenancyError
+from auditor.domain.bundle import Asked, Bundle
+from auditor.domain.control import Library
+from auditor.domain.errors import EvidenceError, ExportError, LockedError, TenancyError
 from auditor.domain.finding import FOREVER
+from auditor.domain.ports import Claim
 from auditor.domain.retention import SIX_YEARS, Hold, Lock
+from auditor.exports.issuing import Issuing
 from auditor.pipeline.retention import Erasure, purge, seal, shred, shred_tenant, uphold
 from auditor.proof.canonical import canonical
 from auditor.store import schema
@@ -114,6 +118,30 @@ class World:
         self.now = AT + years * YEAR
         told: dict[str, Any] = {"period": SIX_YEARS, "now": self.now, "by": "ana"}
         return purge(self.store, self.blobs, self.tenant, dry_run=dry_run, **told)
+
+    def issued(self, *zip_parts: bytes, years: float = 0) -> Bundle:
+        """A bundle of these parts is issued at that time, as the worker does it."""
+        id_, self.now = uuid4(), AT + years * YEAR
+        asked = Asked(("soc2",), AT - DAY, AT)
+        digests = [sha256(part).hexdigest() for part in zip_parts]
+        for digest, part in zip(digests, zip_parts, strict=True):
+            self.vault.put(self.tenant, digest, part)
+        with self.store.open(self.tenant) as books:
+            books.ask_bundle(id_, asked, by="ana", now=self.now, lease_until=self.now + DAY)
+            size, claim = sum(map(len, zip_parts)), Claim(self.tenant, id_, "export", 1)
+            books.finish_bundle(claim, identity="d" * 64, size=size, parts=digests, now=self.now)
+        return self.bundle(id_)
+
+    def bundle(self, id_: UUID) -> Bundle:
+        with self.store.open(self.tenant) as books:
+            return books.bundle(id_)
+
+    def download(self, bundle: Bundle) -> bytes:
+        def nothing(*_: Any) -> Any:
+            raise AssertionError("what was issued is read as it lies")
+
+        issuing = Issuing(nothing, self.folder, self.vault, Library((), ()), nothing)
+        return b"".join(issuing.read(self.tenant, bundle))
 
     def hold(self, *, source: UUID | None = None, resource: UUID | None = None) -> UUID:
         hold = Hold(uuid4(), "matter 1", "ana", self.now, source, resource)
@@ -457,6 +485,76 @@ def test_upholding_lays_holds_on_objects_and_pushes_locks_of_what_is_in_effect(l
         books.release_hold(hold, by="ana", now=locked.now)
     assert locked.uphold() == (0, 0, 1)
     assert not lock(locked, steady).held
+
+
+def test_an_issued_bundle_is_kept_as_long_as_evidence_and_purged_with_a_certificate_that_names_it(world: World) -> None:
+    bundle = world.issued(b"PK-one", b"PK-two", years=1)
+    assert world.download(bundle) == b"PK-onePK-two"
+    assert world.purge(years=6.9).grounds == {"retained": 2}
+    assert world.purge(years=7.1, dry_run=True).count == 2
+    assert world.bundle(bundle.id).purged_at is None
+    erased = world.purge(years=7.1)
+    assert [one["bundles"] for one in erased.certificate["objects"]] == [[str(bundle.id)]] * 2
+    assert (world.files(), world.acts()[-1]) == (0, "evidence.purge")
+    purged = world.bundle(bundle.id)
+    assert (purged.purged_at, purged.digest) == (world.now, "d" * 64)
+    with pytest.raises(ExportError, match="was erased"):
+        world.download(purged)
+    with pytest.raises(TenancyError, match="was purged"), world.store.open(world.tenant) as books:
+        books.take_bundle(bundle.id, by="ana", now=world.now)
+
+
+def test_what_two_bundles_share_is_kept_for_the_later_one(world: World) -> None:
+    early, late = world.issued(b"PK", b"early"), world.issued(b"PK", b"late", years=2)
+    assert world.purge(years=7).count == 1
+    assert (world.bundle(early.id).purged_at, world.bundle(late.id).purged_at) == (world.now, None)
+    assert world.download(late) == b"PKlate"
+
+
+@pytest.mark.parametrize("over", ["everything", "a source"])
+def test_any_hold_that_stands_keeps_every_bundle(world: World, over: str) -> None:
+    bundle = world.issued(b"PK")
+    hold = world.hold(source=world.source if over == "a source" else None)
+    assert world.purge(years=9).grounds == {"on hold": 1}
+    with world.store.open(world.tenant) as books:
+        books.release_hold(hold, by="ana", now=world.now)
+    assert world.purge(years=9).count == 1
+    assert world.bundle(bundle.id).purged_at is not None
+
+
+def test_an_issued_bundle_is_locked_where_objects_are_and_held_where_holds_stand(locked: World) -> None:
+    bundle = locked.issued(b"PK")
+    assert lock(locked, bundle.parts[0]) == Lock(AT + SIX_YEARS)
+    locked.hold(source=locked.source)
+    assert locked.uphold() == (0, 1, 0)
+    assert lock(locked, bundle.parts[0]).held
+
+
+def test_a_shredded_tenants_bundles_can_be_read_by_nobody(world: World) -> None:
+    bundle = world.issued(b"PK")
+    erasure = shred_tenant(world.store, world.blobs, world.tenant, period=SIX_YEARS, now=AT + DAY, by="ana", why="w")
+    assert (erasure.count, world.files()) == (1, 0)
+    with pytest.raises(ExportError, match="was erased"):
+        world.download(bundle)
+    assert world.bundle(bundle.id).purged_at == AT + DAY
+
+
+def test_a_bundle_whose_part_is_purged_while_it_is_packed_is_not_called_done(world: World) -> None:
+    world.issued(b"PK")
+    part = sha256(b"PK").hexdigest()
+    world.vault.put(world.tenant, part, b"PK")
+    world.purge(years=9)
+    id_ = uuid4()
+    told: dict[str, Any] = {"identity": "e" * 64, "size": 2, "parts": [part], "now": world.now}
+    with world.store.open(world.tenant) as books:
+        books.ask_bundle(id_, Asked((), AT - DAY, AT), by="ana", now=world.now, lease_until=world.now + DAY)
+    claim = Claim(world.tenant, id_, "export", 1)
+    with pytest.raises(ExportError, match="purged while"), world.store.open(world.tenant) as books:
+        books.finish_bundle(claim, **told)
+    world.vault.put(world.tenant, part, b"PK")
+    with world.store.open(world.tenant) as books:
+        books.finish_bundle(claim, **told)
+    assert world.download(world.bundle(id_)) == b"PK"
 
 
 def lock(world: World, digest: str) -> Lock:

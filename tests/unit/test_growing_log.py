@@ -86,6 +86,9 @@ class Rounds:
         self.nights += 1
         return 0
 
+    def stamp(self) -> int:
+        return 0
+
 
 def test_logs_are_gone_through_once_a_night() -> None:
     notary = Rounds()

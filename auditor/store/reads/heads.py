@@ -13,7 +13,14 @@ from auditor.domain.errors import ExportError
 from auditor.proof.note import Checkpoint, parse_note
 
 SETTLES_FOR = timedelta(days=1)
-"""How long after a period's end its last runs may take; from then on every bundle of the period ends at the same head."""
+"""How long after a period's end its last runs may take; from then on every bundle of the period ends at the same head.
+
+Where heads are stamped it is the first of the following day that was, as soon as there is one: it shows more than its neighbours.
+"""
+
+
+_STAMPED = "SELECT min(size) FROM ledger_checkpoint WHERE stamped_at IS NOT NULL AND size >= :n"
+_TSR = "SELECT tsa_token FROM ledger_checkpoint WHERE size = :n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,7 @@ class Heads:
     end_note: str
     end_size: int
     as_of: datetime
+    end_token: bytes | None = None
 
 
 def choose(connection: Connection, asked: Asked, *, end_size: int | None = None) -> Heads:
@@ -40,8 +48,12 @@ def choose(connection: Connection, asked: Asked, *, end_size: int | None = None)
 
     before = bisect_right(sizes, asked.begins, key=at)
     if end_size is None:
-        after = bisect_right(sizes, asked.ends + SETTLES_FOR, key=at)
+        settled = asked.ends + SETTLES_FOR
+        after = bisect_right(sizes, settled, key=at)
         chosen = sizes[min(after, len(sizes) - 1)] if sizes else None
+        stamped = None if chosen is None else connection.execute(text(_STAMPED), {"n": chosen}).scalar_one()
+        if stamped is not None and at(stamped) <= settled + SETTLES_FOR:
+            chosen = stamped
     else:
         chosen = end_size
     if chosen is None or at(chosen) <= asked.begins:
@@ -51,7 +63,8 @@ def choose(connection: Connection, asked: Asked, *, end_size: int | None = None)
         )
     start = sizes[before - 1] if before else 0
     note = note_of(connection, chosen)
-    return Heads(note_of(connection, start) if start else None, start, note, chosen, signed_at(note))
+    token = connection.execute(text(_TSR), {"n": chosen}).scalar_one()
+    return Heads(note_of(connection, start) if start else None, start, note, chosen, signed_at(note), token)
 
 
 def note_of(connection: Connection, size: int) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from auditor.store.columns import metadata
 from auditor.store.schema.due import schedule, work
 from auditor.store.schema.estate import exclusion, left_out, preflight, resource, run, scope, source, stand_in, unit
-from auditor.store.schema.handed import bundle, bundle_taken, definition, document, sign_request
+from auditor.store.schema.handed import bundle, bundle_part, bundle_taken, definition, document, sign_request
 from auditor.store.schema.judged import daily_rollup, finding, finding_span, join_state, volatile_judged
 from auditor.store.schema.ledger import (
     ledger_checkpoint,
@@ -42,6 +42,7 @@ __all__ = [
     "GLOBAL",
     "api_token",
     "bundle",
+    "bundle_part",
     "bundle_taken",
     "canary",
     "coverage_span",

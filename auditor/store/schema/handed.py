@@ -47,12 +47,21 @@ bundle = tenants(
     sa.Column("head_size", sa.BigInteger, nullable=True),
     words("digest", null=True),
     sa.Column("bytes", sa.BigInteger, nullable=True),
-    words("address", null=True),
+    words("address", null=True),  # where the first release kept the ZIP; nothing reads or writes it any more
     at("finished_at", null=True),
     words("error", null=True),
     key("bundle_id"),
     refers("tenant"),
     sa.Index("bundle_by_time", "tenant_id", "asked_at"),
+)
+bundle_part = tenants(
+    "bundle_part",
+    id_("bundle_id"),
+    number("number"),
+    words("digest"),
+    key("bundle_id", "number"),
+    refers("bundle", "bundle_id"),
+    sa.Index("bundle_part_by_digest", "tenant_id", "digest"),
 )
 bundle_taken = tenants(
     "bundle_taken",

@@ -60,8 +60,15 @@ ledger_checkpoint = tenants(
     words("note"),
     sa.Column("tsa_token", sa.LargeBinary, nullable=True),
     at("anchored_at", null=True),
+    at("stamped_at", null=True),
     key("size"),
     refers("ledger_log"),
+    sa.Index(
+        "ledger_checkpoint_stamped",
+        "tenant_id",
+        "stamped_at",
+        postgresql_where=sa.text("stamped_at IS NOT NULL"),
+    ),
 )
 ledger_salt = tenants(
     "ledger_salt",

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -24,7 +24,9 @@ from auditor.exports.tree import Tree
 from auditor.proof.bundle import verify
 from auditor.proof.note import VerifierKey
 from auditor.proof.report import REFUSED, VERIFIED
+from auditor.trust.timestamps import nonce, request
 from controls import shipped
+from tests.fixtures.authority import Authority, authority
 from tests.fixtures.bundles import ENDS, FOREIGN, REAL, edit_lines, seal, story
 from tests.fixtures.story_source import StorySource
 
@@ -140,6 +142,61 @@ def test_the_lines_of_the_readme_hold_in_ordinary_tools(tmp_path: Path) -> None:
     assert hashlib.sha256((root / "manifest-sha256.txt").read_bytes()).hexdigest() in ran.stdout
     assert 'Good "evidence-bundle" signature' in ran.stdout
     assert "Signature Verified Successfully" in ran.stdout
+
+
+@pytest.fixture(scope="module")
+def tsa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
+    with authority(tmp_path_factory.mktemp("tsa")) as made:
+        yield made
+
+
+def stamped(work: Path, tsa: Authority) -> Path:
+    """A bundle whose head and manifest were both shown to the authority."""
+
+    def stamp(digest: bytes) -> bytes:
+        return tsa.token(request(digest, nonce()))
+
+    source, tree = StorySource(token=stamp), Tree(work)
+    writer = BundleWriter(source, tree, NOTHING)
+    identity = writer.write()
+    writer.seal(source.sign(writer.manifest(), identity), stamp(bytes.fromhex(identity)))
+    tree.close()
+    return tree.root
+
+
+def test_the_lines_about_time_stamps_hold_in_openssl_under_the_authoritys_roots_and_no_others(
+    tmp_path: Path, tsa: Authority
+) -> None:
+    root = stamped(tmp_path, tsa)
+    told = (root / "README.txt").read_text().split("CHECK THE TIME STAMPS (RFC 3161)\n")[1].split("Each shows")[0]
+    script = "set -e\n" + told.replace("/tmp/", f"{tmp_path}/")
+    assert script.count("openssl ts -verify") == 2
+    for roots, code in ((tsa.roots, 0), (tsa.strangers, 1)):
+        shutil.copy(roots, tmp_path / "roots.pem")
+        ran = subprocess.run(["bash", "-c", script], cwd=root, capture_output=True, text=True, check=False)
+        assert ran.returncode == code, ran.stdout + ran.stderr
+        assert ran.stdout.count("Verification: OK") == (2 if code == 0 else 0)
+
+
+def test_the_verifier_says_that_a_time_stamp_is_there_over_which_digest_and_how_to_check_it(
+    tmp_path: Path, tsa: Authority
+) -> None:
+    root = stamped(tmp_path, tsa)
+    said = verify(root, REAL.verifier)
+    assert (said.outcome, said.where) == (VERIFIED, "")
+    head = hashlib.sha256((root / "data/ledger/checkpoint.end").read_bytes()).hexdigest()
+    assert said.figures["time_stamps"] == {"data/ledger/checkpoint.end": head, "manifest-sha256.txt": said.identity}
+    told = [one for one in said.remarks if "not verified here: openssl ts -verify" in one]
+    assert [head in told[0], said.identity in told[1]] == [True, True]
+    shutil.copy(root / "manifest-sha256.txt.tsr", root / "data/ledger/checkpoint.end.tsr")
+    refused = verify(seal(root), REAL.verifier)
+    assert (refused.outcome, refused.where) == (REFUSED, "data/ledger/checkpoint.end.tsr")
+
+
+def test_a_bundle_without_time_stamps_speaks_of_none(tmp_path: Path) -> None:
+    root = write(tmp_path)
+    assert "openssl ts" not in (root / "README.txt").read_text()
+    assert "time_stamps" not in verify(root, REAL.verifier).figures
 
 
 class Links(HTMLParser):
