@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+FEW = 5
 
 LIMITS = """\
 WHAT THIS BUNDLE SHOWS
@@ -67,10 +69,10 @@ def readme(audit: Mapping[str, Any], key: str) -> str:
     partial = audit.get("partial")
     part = ""
     if partial:
-        named = "; ".join(f"{noun} {', '.join(of)}" for noun, of in sorted(partial.items()) if of)
+        named = "; ".join(f"{noun} {_few(of)}" for noun, of in sorted(partial.items()) if of)
         part = (
-            f"\nTHIS IS A PART: {named}.\nEach finding in it is proved to lie in the ledger. That nothing was left out is not shown;"
-            "\nonly the whole bundle of the period shows that.\n"
+            f"\nTHIS IS A PART: {named}.\nEach finding in it is proved to lie in the ledger. That nothing was left out is not shown,"
+            "\nnor that the last span told of a finding was its last; only the whole bundle of the period shows that.\n"
         )
     return _README.format(
         name=audit["name"],
@@ -81,6 +83,12 @@ def readme(audit: Mapping[str, Any], key: str) -> str:
         part=part,
         key=key,
     )
+
+
+def _few(named: Sequence[str]) -> str:
+    """Names as far as they fit into a sentence; all of them stand in ``data/audit.json``."""
+    shown = ", ".join(named[:FEW])
+    return f"{shown} and {len(named) - FEW} more, see data/audit.json" if len(named) > FEW else shown
 
 
 def bag_info(audit: Mapping[str, Any], size: int) -> str:

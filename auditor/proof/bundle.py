@@ -16,6 +16,7 @@ from . import sshsig
 from .bag import MANIFEST, Bag
 from .canonical import instant, stamp
 from .note import NoteError, VerifierKey, open_note
+from .part import Part
 from .reach import Period, Reach, read_reach, telling
 from .reperform import Reperformance, read_evidence
 from .report import NOT_PINNED, PINNED, REFUSED, UNUSABLE, VERIFIED, RefusedError, Report, Step, UnusableError
@@ -66,7 +67,7 @@ class _Trail:
         bag.check(files)
         self._hold("files", f"{len(files)} files, each as the manifests name it, none besides")
         audit, period = self._period(bag)
-        partial = bool(audit.get("partial"))
+        partial = audit.get("partial")
         # A part shows single entries to lie in the ledger: it begins where it ends, and nothing of the period is told as whole.
         ledger = read_ledger(bag, key, instant(audit["as_of"]) if partial else period.begins)
         if audit["as_of"] != stamp(ledger.end.at or period.begins):
@@ -81,10 +82,12 @@ class _Trail:
         self._tell_reach(reach)
         if partial:
             reach = Reach(reach.intervals, {}, reach.scope_from, reach.figures)
-            self.figures["partial"] = audit["partial"]
-            self.remarks.append("a part of a bundle: what it tells is proved, that nothing was left out is not")
-        again = Reperformance(bag, ledger, reach, period, evidence)
+            self.figures["partial"] = partial
+        with telling(AUDIT):
+            part = Part(partial or {}, AUDIT)
+        again = Reperformance(bag, ledger, reach, period, evidence, part)
         again.go()
+        self.remarks += part.remarks()
         self._tell_findings(again)
 
     def _key(self, bag: Bag) -> VerifierKey:

@@ -30,7 +30,7 @@ from auditor.proof.canonical import canonical
 from auditor.proof.note import VerifierKey
 from auditor.proof.report import REFUSED, VERIFIED
 from auditor.simulators.aws import AwsEmulator
-from auditor.store.reads.bundle_opening import reading
+from auditor.store.reads.bundle_opening import estimate, reading
 from auditor.trust.signing import read
 from tests.fixtures.bundles import LogKey, edit_lines, seal
 from tests.fixtures.database import Provisioned
@@ -247,6 +247,24 @@ def test_one_control_is_a_part_that_is_proved_and_says_so(world: Spine, tmp_path
     assert said.figures["partial"] == {"controls": [control]}
     lines = [json.loads(line) for line in (root / "data/findings.jsonl").read_bytes().splitlines()]
     assert {one["control"] for one in lines} == {control}
+
+
+def test_a_sample_of_resources_is_a_part_that_is_proved_and_says_of_which_it_tells_nothing(
+    world: Spine, tmp_path: Path
+) -> None:
+    wanted = ("arn:aws:s3:::charts", "arn:aws:s3:::never")
+    asked = Asked((), BEGINS, ENDS, resources=wanted)
+    with world.here.app.reading(world.tenant) as connection:
+        counted = estimate(connection, asked, world.here.library)
+    assert counted.without == ("arn:aws:s3:::never",)
+    root = unpack(world, create(world, asked), tmp_path)
+    said = verify(root, VerifierKey.parse((root / "keys/log.vkey").read_text()))
+    assert (said.outcome, said.where, said.what) == (VERIFIED, "", "")
+    assert said.figures["partial"] == {"resources": sorted(wanted)}
+    assert any("arn:aws:s3:::never" in one for one in said.remarks)
+    lines = [json.loads(line) for line in (root / "data/findings.jsonl").read_bytes().splitlines()]
+    assert {one["resource"] for one in lines} == {"arn:aws:s3:::charts"}
+    assert len(lines) == counted.findings > 5
 
 
 def test_every_document_is_derived_again_from_the_evidence(world: Spine, whole: Bundle, tmp_path: Path) -> None:

@@ -196,13 +196,7 @@ class BundleReads:
             ExportError: A span was written before there was a ledger, so nothing proves it.
         """
         asked = self._asked
-        checks = sorted({check for control in asked.controls for check in self._controls.get(control, ())})
-        rows = self._rows(
-            sql.FINDINGS,
-            size=self._heads.end_size,
-            checks=checks if asked.controls else None,
-            sources=[UUID(one) for one in asked.sources] or None,
-        )
+        rows = self._rows(sql.FINDINGS, size=self._heads.end_size, **narrowed(asked, self._controls))
         for _, of in groupby(rows, key=lambda row: row.finding_id):
             spans = list(of)
             first = next(
@@ -319,6 +313,16 @@ class BundleReads:
     def _rows(self, statement: str, **values: Any) -> Iterator[Row[Any]]:
         found = self._connection.execution_options(yield_per=AT_ONCE).execute(text(statement), values)
         yield from found
+
+
+def narrowed(asked: Asked, controls: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """What a part is narrowed to, as its statements take it; checks by control."""
+    checks = sorted({check for control in asked.controls for check in controls.get(control, ())})
+    return {
+        "checks": checks if asked.controls else None,
+        "sources": [UUID(one) for one in asked.sources] or None,
+        "resources": list(asked.resources) or None,
+    }
 
 
 def _run(row: Row[Any]) -> Line:

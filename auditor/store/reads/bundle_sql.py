@@ -49,6 +49,7 @@ JOIN ledger_entry e ON e.tenant_id = s.tenant_id AND e.event_id = s.opened_event
 JOIN ledger_salt l ON l.tenant_id = s.tenant_id AND l.subject = CAST(s.opened_event AS text)
 WHERE (CAST(:checks AS text[]) IS NULL OR f.check_id = ANY (:checks))
     AND (CAST(:sources AS uuid[]) IS NULL OR f.source_id = ANY (:sources))
+    AND (CAST(:resources AS text[]) IS NULL OR r.native_id = ANY (:resources))
 ORDER BY f.source_id, f.place COLLATE "C", r.native_id COLLATE "C", f.check_id COLLATE "C", s.seq
 """
 DEFINITION = """
@@ -84,9 +85,14 @@ WHERE v.evidence_id = ANY (:subjects)
 """
 KNOWN = "SELECT event_id FROM ledger_entry WHERE event_id = ANY (:events) AND idx < :size"
 FINDINGS_OF = """
-SELECT count(*) AS spans, count(DISTINCT s.finding_id) AS findings FROM finding_span s
+SELECT count(*) AS spans, count(DISTINCT s.finding_id) AS findings,
+    count(DISTINCT s.evidence_digest) AS evidence, array_agg(DISTINCT r.native_id) FILTER (
+    WHERE r.native_id = ANY (CAST(:resources AS text[]))) AS told
+FROM finding_span s
 JOIN finding f ON f.tenant_id = s.tenant_id AND f.finding_id = s.finding_id
+JOIN resource r ON r.tenant_id = f.tenant_id AND r.resource_id = f.resource_id
 WHERE s.valid_from < :ends AND s.valid_to > :begins AND (CAST(:checks AS text[]) IS NULL OR f.check_id = ANY (:checks))
     AND (CAST(:sources AS uuid[]) IS NULL OR f.source_id = ANY (:sources))
+    AND (CAST(:resources AS text[]) IS NULL OR r.native_id = ANY (:resources))
 """
 EVIDENCE_OF = "SELECT count(DISTINCT evidence_id) FROM evidence_span WHERE valid_from < :ends AND valid_to > :begins"
