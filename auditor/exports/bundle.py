@@ -92,6 +92,9 @@ class BundleSource(Protocol):
     def coverage(self) -> Iterable[Line]:
         """``coverage.jsonl``."""
 
+    def coverage_of_joins(self) -> Iterable[Line]:
+        """``coverage_joins.jsonl``."""
+
     def runs(self) -> Iterable[Line]:
         """``runs.jsonl``."""
 
@@ -103,6 +106,9 @@ class BundleSource(Protocol):
 
     def evidence(self, wanted: Callable[[str, str], bool]) -> Iterable[Line]:
         """The lines of ``evidence/index.jsonl`` but for ``redactions``, as far as they are wanted by digest and resource."""
+
+    def gone(self) -> Iterable[Line]:
+        """``evidence/gone.jsonl``."""
 
     def contents(self, digests: Sequence[str]) -> Mapping[str, bytes]:
         """Evidence as stored, by digest."""
@@ -196,6 +202,7 @@ class BundleWriter:
 
     def _reach(self) -> None:
         self.tree.put_lines("data/coverage.jsonl", self.source.coverage())
+        self.tree.put_lines("data/coverage_joins.jsonl", self.source.coverage_of_joins())
         self.tree.put_lines("data/runs.jsonl", self._told_runs())
 
     def _told_runs(self) -> Iterator[Line]:
@@ -255,6 +262,7 @@ class BundleWriter:
                     yield {**line, "redactions": kept[line["digest"]]}
 
         self.tree.put_lines("data/evidence/index.jsonl", told())
+        self.tree.put_lines("data/evidence/gone.jsonl", self.source.gone())
 
     def _contents(self, digests: Sequence[str]) -> Mapping[str, Sequence[Line]]:
         """Write these, unless they are written; gives what was taken out of each, which only its marks can tell."""

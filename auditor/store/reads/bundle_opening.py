@@ -15,6 +15,7 @@ from auditor.domain.ports import Objects
 from auditor.store.database import Database
 from auditor.store.reads import bundle_sql as sql
 from auditor.store.reads.bundle import BundleReads, Describe, narrowed
+from auditor.store.reads.bundle_joins import Inputs
 from auditor.store.reads.heads import choose, note_of, signed_at
 
 
@@ -24,6 +25,7 @@ def reading(
     objects: Objects,
     library: Library,
     describe: Describe,
+    inputs: Inputs,
     product: str,
     tenant: UUID,
     bundle: Bundle,
@@ -41,6 +43,7 @@ def reading(
             choose(connection, bundle.asked, end_size=bundle.head_size),
             objects,
             describe,
+            inputs=inputs,
             controls=checks_of(library),
             fresh=freshness(library),
             product=product,

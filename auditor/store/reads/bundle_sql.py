@@ -55,6 +55,33 @@ ORDER BY f.source_id, f.place COLLATE "C", r.native_id COLLATE "C", f.check_id C
 DEFINITION = """
 SELECT body FROM definition WHERE check_id = :check AND judged_digest = :judged AND published_digest = :published
 """
+# A joined document was built when its evidence came to stand last before it was judged.
+BUILDS = """
+SELECT DISTINCT f.source_id, f.resource_type, b.valid_from AS at FROM finding f
+JOIN resource r ON r.tenant_id = f.tenant_id AND r.resource_id = f.resource_id
+JOIN finding_span s ON s.tenant_id = f.tenant_id AND s.finding_id = f.finding_id
+JOIN ledger_entry e ON e.tenant_id = s.tenant_id AND e.event_id = s.opened_event AND e.idx < :size
+JOIN evidence v ON v.tenant_id = s.tenant_id AND v.digest = s.evidence_digest
+CROSS JOIN LATERAL (
+    SELECT p.valid_from FROM evidence_span p
+    WHERE p.tenant_id = f.tenant_id AND p.resource_id = f.resource_id AND p.evidence_id = v.evidence_id AND p.valid_from <= :as_of
+    ORDER BY p.valid_from <= s.judged_as_of DESC, abs(extract(epoch FROM p.valid_from - s.judged_as_of)) LIMIT 1
+) b
+WHERE f.resource_type = ANY (:joined) AND (s.valid_to > :begins OR e.idx >= :start)
+    AND (:partial OR b.valid_from < :begins OR b.valid_from >= :known_to)
+    AND (CAST(:checks AS text[]) IS NULL OR f.check_id = ANY (:checks))
+    AND (CAST(:sources AS uuid[]) IS NULL OR f.source_id = ANY (:sources))
+    AND (CAST(:resources AS text[]) IS NULL OR r.native_id = ANY (:resources))
+"""
+COVERAGE_OF_JOINS = """
+SELECT DISTINCT source_id, place COLLATE "C" AS place, resource_type COLLATE "C" AS resource_type, state, detail, action, listed,
+    denied_details, rota, valid_from, last_at, valid_to
+FROM coverage_span c
+JOIN unnest(CAST(:sources AS uuid[]), CAST(:instants AS timestamptz[])) AS j (source, at)
+    ON j.source = c.source_id AND c.valid_from <= j.at AND c.valid_to > j.at
+WHERE c.valid_from >= :known_to OR c.valid_to <= :begins
+ORDER BY source_id, place, resource_type, valid_from
+"""
 # One line per resource and content, however often it came back. The salt lies beside the key, and dies with it.
 EVIDENCE = """
 WITH seen AS (
@@ -71,7 +98,7 @@ JOIN evidence v ON v.tenant_id = n.tenant_id AND v.evidence_id = n.evidence_id
 JOIN resource r ON r.tenant_id = n.tenant_id AND r.resource_id = n.resource_id
 LEFT JOIN object_key k ON k.tenant_id = n.tenant_id AND k.digest = v.digest AND k.destroyed_at IS NULL
 LEFT JOIN ledger_salt l ON l.tenant_id = n.tenant_id AND l.subject = CAST(v.evidence_id AS text)
-WHERE coalesce(k.salt, l.salt) IS NOT NULL
+WHERE (coalesce(k.salt, l.salt) IS NULL) = :gone
 ORDER BY r.source_id, r.type COLLATE "C", r.native_id COLLATE "C", v.digest
 """
 DOCUMENTS = """
