@@ -100,11 +100,15 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """The log's key over a bundle: the note over its seal, the form that ``ssh-keygen`` reads, and the key's public half."""
+    """The log's key over a bundle: the note over its seal, the form that ``ssh-keygen`` reads, and the key's public half.
+
+    ``retired`` are the public halves of the keys that signed before it, the oldest first.
+    """
 
     note: str
     ssh: str
     key: str
+    retired: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

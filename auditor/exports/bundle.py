@@ -30,6 +30,7 @@ from auditor.proof.canonical import canonical
 from auditor.proof.expression import LANGUAGE
 from auditor.proof.merkle import Nodes, cover, inclusion_proof
 from auditor.proof.note import InclusionProof, VerifierKey
+from auditor.proof.rotation import RETIRED, proof_path
 
 Line = Mapping[str, Any]
 LEDGER = "data/ledger"
@@ -125,6 +126,9 @@ class BundleSource(Protocol):
     def node(self, level: int, index: int) -> bytes:
         """A perfect subtree's hash."""
 
+    def rotation(self, before: VerifierKey, after: VerifierKey) -> InclusionProof | None:
+        """That the ledger names one key as the next, under a head that both signed; none if it does not."""
+
 
 Tell = Callable[[str, int], None]
 
@@ -181,12 +185,25 @@ class BundleWriter:
         self.tree.put("bag-info.txt", texts.bag_info(audit, self.tree.size()).encode())
         self.tree.put("README.txt", texts.readme(audit, str(key)).encode())
         self.tree.put(KEY, f"{key}\n".encode())
+        self._keys_before(key, [VerifierKey.parse(one) for one in signed.retired])
         self.tree.put("keys/allowed_signers", sshsig.allowed_signer("auditor", key.key).encode())
         self.tree.put(NOTE, signed.note.encode())
         self.tree.put(SSHSIG, signed.ssh.encode())
         for name, stored in verifier():
             self.tree.put(f"verify/{name}", stored)
         self.tree.write_tag_manifest()
+
+    def _keys_before(self, key: VerifierKey, retired: Sequence[VerifierKey]) -> None:
+        """The keys that led to the one that seals, as far as this log has known them."""
+        chain = [key]
+        for before in reversed(retired):
+            shown = self.source.rotation(before, chain[0])
+            if shown is None:
+                break
+            self.tree.put(proof_path(chain[0]), str(shown).encode())
+            chain.insert(0, before)
+        if len(chain) > 1:
+            self.tree.put(RETIRED, "".join(f"{one}\n" for one in chain[:-1]).encode())
 
     def manifest(self) -> bytes:
         """The bytes that ``ssh-keygen`` verifies."""

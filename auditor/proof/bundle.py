@@ -20,6 +20,7 @@ from .part import Part
 from .reach import Period, Reach, read_reach, telling
 from .reperform import Reperformance, read_evidence
 from .report import NOT_PINNED, PINNED, REFUSED, UNUSABLE, VERIFIED, RefusedError, Report, Step, UnusableError
+from .rotation import read_chain
 from .segment import Ledger, read_ledger
 
 KEY = "keys/log.vkey"
@@ -62,14 +63,15 @@ class _Trail:
 
     def follow(self, bag: Bag) -> None:
         files = bag.walk()
-        key = self._key(bag)
+        keys = self._keys(bag, files)
+        key = keys[-1]
         seal = self._seal(bag, key)
         bag.check(files)
         self._hold("files", f"{len(files)} files, each as the manifests name it, none besides")
         audit, period = self._period(bag)
         partial = audit.get("partial")
         # A part shows single entries to lie in the ledger: it begins where it ends, and nothing of the period is told as whole.
-        ledger = read_ledger(bag, key, instant(audit["as_of"]) if partial else period.begins)
+        ledger = read_ledger(bag, keys, instant(audit["as_of"]) if partial else period.begins)
         if audit["as_of"] != stamp(ledger.end.at or period.begins):
             raise RefusedError(AUDIT, f"as_of is {audit['as_of']}, the ledger's head was signed at another time")
         if seal != seal_text(self.identity, key.name, ledger.end.size, *audit["period"].values()):
@@ -90,15 +92,19 @@ class _Trail:
         self.remarks += part.remarks()
         self._tell_findings(again)
 
-    def _key(self, bag: Bag) -> VerifierKey:
+    def _keys(self, bag: Bag, files: frozenset[str]) -> tuple[VerifierKey, ...]:
+        """The key that seals, behind those that it followed; one of them must be the one that was given."""
         try:
             key = VerifierKey.parse(bag.text(KEY))
         except NoteError as error:
             raise RefusedError(KEY, str(error)) from error
-        if self.pinned is not None and key != self.pinned:
+        keys = read_chain(bag, files, key)
+        if self.pinned is not None and self.pinned not in keys:
             raise RefusedError(KEY, f"another key ({key.hash.hex()}) than the one given ({self.pinned.hash.hex()})")
-        self._hold("key", f"{key.name}, {key.hash.hex()}" + ("" if self.pinned else ", as the bundle brings it"))
-        return key
+        followed = "".join(f", which followed {one.hash.hex()} on the log" for one in reversed(keys[:-1]))
+        brought = "" if self.pinned else ", as the bundle brings it"
+        self._hold("key", f"{key.name}, {key.hash.hex()}{followed}{brought}")
+        return keys
 
     def _seal(self, bag: Bag, key: VerifierKey) -> str:
         manifest = bag.read(MANIFEST)

@@ -23,12 +23,16 @@ from auditor.domain.ledger import nodes
 from auditor.domain.ports import Objects
 from auditor.domain.source import public_id
 from auditor.proof.canonical import canonical, digest, stamp
+from auditor.proof.merkle import Nodes
+from auditor.proof.note import InclusionProof, VerifierKey
 from auditor.proof.spans import FOREVER as OPEN_ENDED
 from auditor.store.facts import finding_facts, plain, span_facts
 from auditor.store.ledger import PostgresCopy
 from auditor.store.reads import bundle_sql as sql
 from auditor.store.reads.bundle_joins import Inputs, Joins
+from auditor.store.reads.bundle_rotation import rotation
 from auditor.store.reads.bundle_runs import nothing_ran, run_line
+from auditor.store.reads.bundle_sql import narrowed
 from auditor.store.reads.changes import changes
 from auditor.store.reads.heads import Heads
 from auditor.store.reads.overlay import FRESH
@@ -85,9 +89,8 @@ class BundleReads:
         self._controls = controls
         self._fresh = fresh
         self._product = product
-        copy = PostgresCopy(connection, tenant)
-        self._copy = copy
-        self._node = nodes(heads.end_size, lambda level, number: _there(copy.tile(level, number)), copy.leaves)
+        self._copy = PostgresCopy(connection, tenant)
+        self._node = self._nodes(heads.end_size)
 
     def audit(self) -> Line:
         """``audit.json``."""
@@ -153,12 +156,12 @@ class BundleReads:
             yield told
 
     def coverage(self) -> Iterator[Line]:
-        """Every interval that reaches into the period, cut at the head's time."""
-        return map(self._covered, self._rows(sql.COVERAGE, **self._window))
+        """Every interval from the period's beginning to the head, at which it is cut: spans are told until then."""
+        return map(self._covered, self._rows(sql.COVERAGE, **self._told))
 
     def coverage_of_joins(self) -> Iterator[Line]:
         """What else is told of coverage: how far was seen what joined documents from outside the period were built over."""
-        return map(self._covered, self._rows(sql.COVERAGE_OF_JOINS, **self._window, **self._joins.parameters()))
+        return map(self._covered, self._rows(sql.COVERAGE_OF_JOINS, **self._told, **self._joins.parameters()))
 
     def _covered(self, row: Row[Any]) -> Line:
         as_of = self._heads.as_of
@@ -333,6 +336,13 @@ class BundleReads:
         """A perfect subtree's hash."""
         return self._node(level, index)
 
+    def rotation(self, before: VerifierKey, after: VerifierKey) -> InclusionProof | None:
+        """That the ledger names one key as the next, under the first head over that entry, which both signed."""
+        return rotation(self._connection, self._tenant, self._nodes, before, after)
+
+    def _nodes(self, size: int) -> Nodes:
+        return nodes(size, lambda level, number: _there(self._copy.tile(level, number)), self._copy.leaves)
+
     @property
     def _known_to(self) -> datetime:
         return min(self._asked.ends, self._heads.as_of)
@@ -341,19 +351,13 @@ class BundleReads:
     def _window(self) -> dict[str, datetime]:
         return {"begins": self._asked.begins, "known_to": self._known_to}
 
+    @property
+    def _told(self) -> dict[str, datetime]:
+        return {"begins": self._asked.begins, "as_of": self._heads.as_of}
+
     def _rows(self, statement: str, **values: Any) -> Iterator[Row[Any]]:
         found = self._connection.execution_options(yield_per=AT_ONCE).execute(text(statement), values)
         yield from found
-
-
-def narrowed(asked: Asked, controls: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """What a part is narrowed to, as its statements take it; checks by control."""
-    checks = sorted({check for control in asked.controls for check in controls.get(control, ())})
-    return {
-        "checks": checks if asked.controls else None,
-        "sources": [UUID(one) for one in asked.sources] or None,
-        "resources": list(asked.resources) or None,
-    }
 
 
 def _evidence(row: Row[Any], as_of: datetime) -> Line:

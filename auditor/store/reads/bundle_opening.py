@@ -14,7 +14,7 @@ from auditor.domain.control import Library
 from auditor.domain.ports import Objects
 from auditor.store.database import Database
 from auditor.store.reads import bundle_sql as sql
-from auditor.store.reads.bundle import BundleReads, Describe, narrowed
+from auditor.store.reads.bundle import BundleReads, Describe
 from auditor.store.reads.bundle_joins import Inputs
 from auditor.store.reads.heads import choose, note_of, signed_at
 
@@ -53,7 +53,7 @@ def reading(
 def estimate(connection: Connection, asked: Asked, library: Library) -> Estimate:
     """What such a bundle would hold, counted now."""
     window = {"begins": asked.begins, "ends": asked.ends}
-    found = connection.execute(text(sql.FINDINGS_OF), window | narrowed(asked, checks_of(library))).one()
+    found = connection.execute(text(sql.FINDINGS_OF), window | sql.narrowed(asked, checks_of(library))).one()
     evidence = found.evidence if asked.partial else connection.execute(text(sql.EVIDENCE_OF), window).scalar_one()
     size = connection.execute(text("SELECT max(size) FROM ledger_checkpoint")).scalar_one()
     head_at = None if size is None else signed_at(note_of(connection, size))

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from auditor.domain.bundle import Asked
+
 SOURCES = """
 SELECT s.source_id, s.kind, s.account, s.name, s.partition, s.endpoint_url, s.every_seconds, s.created_at, s.disconnected_at,
     coalesce(d.due_at, s.created_at) AS grid,
@@ -26,7 +32,7 @@ GROUP BY r.source_id, e.place, r.type ORDER BY r.source_id, e.place COLLATE "C",
 """
 COVERAGE = """
 SELECT source_id, place, resource_type, state, detail, action, listed, denied_details, rota, valid_from, last_at, valid_to
-FROM coverage_span WHERE valid_from < :known_to AND valid_to > :begins
+FROM coverage_span WHERE valid_from < :as_of AND valid_to > :begins
 ORDER BY source_id, place COLLATE "C", resource_type COLLATE "C", valid_from
 """
 RUNS = """
@@ -79,7 +85,7 @@ SELECT DISTINCT source_id, place COLLATE "C" AS place, resource_type COLLATE "C"
 FROM coverage_span c
 JOIN unnest(CAST(:sources AS uuid[]), CAST(:instants AS timestamptz[])) AS j (source, at)
     ON j.source = c.source_id AND c.valid_from <= j.at AND c.valid_to > j.at
-WHERE c.valid_from >= :known_to OR c.valid_to <= :begins
+WHERE c.valid_from >= :as_of OR c.valid_to <= :begins
 ORDER BY source_id, place, resource_type, valid_from
 """
 # One line per resource and content, however often it came back. The salt lies beside the key, and dies with it.
@@ -123,3 +129,13 @@ WHERE s.valid_from < :ends AND s.valid_to > :begins AND (CAST(:checks AS text[])
     AND (CAST(:resources AS text[]) IS NULL OR r.native_id = ANY (:resources))
 """
 EVIDENCE_OF = "SELECT count(DISTINCT evidence_id) FROM evidence_span WHERE valid_from < :ends AND valid_to > :begins"
+
+
+def narrowed(asked: Asked, controls: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """What a part is narrowed to, as its statements take it; checks by control."""
+    checks = sorted({check for control in asked.controls for check in controls.get(control, ())})
+    return {
+        "checks": checks if asked.controls else None,
+        "sources": [UUID(one) for one in asked.sources] or None,
+        "resources": list(asked.resources) or None,
+    }
