@@ -29,9 +29,10 @@ from auditor.proof.spans import FOREVER as OPEN_ENDED
 from auditor.store.facts import finding_facts, plain, span_facts
 from auditor.store.ledger import PostgresCopy
 from auditor.store.reads import bundle_sql as sql
+from auditor.store.reads.bundle_held import refuse_held_back, unproved
 from auditor.store.reads.bundle_joins import Inputs, Joins
 from auditor.store.reads.bundle_rotation import rotation
-from auditor.store.reads.bundle_runs import nothing_ran, run_line
+from auditor.store.reads.bundle_runs import nothing_ran, run_line, slots
 from auditor.store.reads.bundle_sql import narrowed
 from auditor.store.reads.changes import changes
 from auditor.store.reads.heads import Heads
@@ -157,11 +158,11 @@ class BundleReads:
 
     def coverage(self) -> Iterator[Line]:
         """Every interval from the period's beginning to the head, at which it is cut: spans are told until then."""
-        return map(self._covered, self._rows(sql.COVERAGE, **self._told))
+        return map(self._covered, self._rows(sql.COVERAGE, **self._window))
 
     def coverage_of_joins(self) -> Iterator[Line]:
         """What else is told of coverage: how far was seen what joined documents from outside the period were built over."""
-        return map(self._covered, self._rows(sql.COVERAGE_OF_JOINS, **self._told, **self._joins.parameters()))
+        return map(self._covered, self._rows(sql.COVERAGE_OF_JOINS, **self._window, **self._joins.parameters()))
 
     def _covered(self, row: Row[Any]) -> Line:
         as_of = self._heads.as_of
@@ -189,29 +190,21 @@ class BundleReads:
             line = run_line(row)
             told[line["source"], line["slot"]] = line
         for source in self._rows(sql.SOURCES, **self._window):
-            for slot in self._slots(source):
+            for slot in slots(source, self._asked.begins, self._known_to):
                 key = (str(source.source_id), stamp(slot))
                 late = slot + timedelta(seconds=source.every_seconds) > self._heads.as_of
                 told.setdefault(key, nothing_ran(*key, "running" if late else "missed"))
         return (told[key] for key in sorted(told))
 
-    def _slots(self, source: Row[Any]) -> Iterator[datetime]:
-        every = timedelta(seconds=source.every_seconds)
-        begins = max(self._asked.begins, source.created_at)
-        ends = min(self._known_to, source.disconnected_at or self._known_to)
-        slot = source.grid - (source.grid - begins) // every * every
-        while slot < ends:
-            yield slot
-            slot += every
-
     def findings(self) -> Iterator[Line]:
         """Every finding that reaches into the period, with its spans from the first that does.
 
         Raises:
-            ExportError: A span was written before there was a ledger, so nothing proves it.
+            ExportError: A span was written before there was a ledger, or its entry is held back, so nothing proves it.
         """
-        asked = self._asked
-        rows = self._rows(sql.FINDINGS, size=self._heads.end_size, **narrowed(asked, self._controls))
+        asked, about = self._asked, narrowed(self._asked, self._controls)
+        refuse_held_back(self._connection, self._heads.as_of, asked.begins, about)
+        rows = self._rows(sql.FINDINGS, size=self._heads.end_size, **about)
         for _, of in groupby(rows, key=lambda row: row.finding_id):
             spans = list(of)
             first = next(
@@ -251,7 +244,11 @@ class BundleReads:
         return None if row is None else dict(row.body)
 
     def evidence(self, wanted: Callable[[str, str], bool]) -> Iterator[Line]:
-        """What stood in the period, what spans rest on, and what joined documents were built over; of a part the latter two."""
+        """What stood in the period, what spans rest on, and what joined documents were built over; of a part the latter two.
+
+        Raises:
+            ExportError: What a span rests on is not in the ledger.
+        """
         rows = (
             row
             for row in self._rows(sql.EVIDENCE, as_of=self._heads.as_of, gone=False)
@@ -260,7 +257,11 @@ class BundleReads:
         while some := list(islice(rows, AT_ONCE)):
             puts = [self._put(row.lies_at or row.address) for row in some]
             known = self._known(puts)
-            yield from (_evidence(row, self._heads.as_of) for row, put in zip(some, puts, strict=True) if put in known)
+            for row, put in zip(some, puts, strict=True):
+                if put in known:
+                    yield _evidence(row, self._heads.as_of)
+                elif wanted(row.digest, row.native_id):
+                    raise unproved(row.native_id, row.digest)
 
     def gone(self) -> Iterator[Line]:
         """What stood like this and cannot be handed over any more: it was erased, or kept before there was a ledger."""
@@ -278,7 +279,7 @@ class BundleReads:
     def _joins(self) -> Joins:
         heads, partial = self._heads, self._asked.partial is not None
         joined = {"joined": list(self._inputs), "partial": partial, "size": heads.end_size, "start": heads.start_size}
-        about = joined | {"as_of": heads.as_of} | self._window | narrowed(self._asked, self._controls)
+        about = joined | self._window | narrowed(self._asked, self._controls)
         return Joins(
             ((row.source_id, row.resource_type, row.at) for row in self._rows(sql.BUILDS, **about)), self._inputs
         )
@@ -349,11 +350,8 @@ class BundleReads:
 
     @property
     def _window(self) -> dict[str, datetime]:
-        return {"begins": self._asked.begins, "known_to": self._known_to}
-
-    @property
-    def _told(self) -> dict[str, datetime]:
-        return {"begins": self._asked.begins, "as_of": self._heads.as_of}
+        """The period, what of it is known, and the head, until which spans are told."""
+        return {"begins": self._asked.begins, "known_to": self._known_to, "as_of": self._heads.as_of}
 
     def _rows(self, statement: str, **values: Any) -> Iterator[Row[Any]]:
         found = self._connection.execution_options(yield_per=AT_ONCE).execute(text(statement), values)

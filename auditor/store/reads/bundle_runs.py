@@ -1,8 +1,9 @@
-"""The lines of ``runs.jsonl``: what the ledger knows of a run, or that nothing ran."""
+"""The lines of ``runs.jsonl``: what the ledger knows of a run, or that nothing ran in a slot of the schedule."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
@@ -10,6 +11,17 @@ from sqlalchemy import Row
 from auditor.proof.canonical import stamp
 
 Line = Mapping[str, Any]
+
+
+def slots(source: Row[Any], begins: datetime, known_to: datetime) -> Iterator[datetime]:
+    """When runs of a source were due within ``[begins, known_to)``, while it was connected."""
+    every = timedelta(seconds=source.every_seconds)
+    begins = max(begins, source.created_at)
+    ends = min(known_to, source.disconnected_at or known_to)
+    slot = source.grid - (source.grid - begins) // every * every
+    while slot < ends:
+        yield slot
+        slot += every
 
 
 def run_line(row: Row[Any]) -> Line:

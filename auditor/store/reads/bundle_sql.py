@@ -58,6 +58,19 @@ WHERE (CAST(:checks AS text[]) IS NULL OR f.check_id = ANY (:checks))
     AND (CAST(:resources AS text[]) IS NULL OR r.native_id = ANY (:resources))
 ORDER BY f.source_id, f.place COLLATE "C", r.native_id COLLATE "C", f.check_id COLLATE "C", s.seq
 """
+# What was noted so long before the head that it would be under it, had its clock been right.
+HELD_BACK = """
+SELECT f.check_id, r.native_id, s.recorded_at, count(*) OVER () AS n FROM finding f
+JOIN resource r ON r.tenant_id = f.tenant_id AND r.resource_id = f.resource_id
+JOIN finding_span s ON s.tenant_id = f.tenant_id AND s.finding_id = f.finding_id
+JOIN ledger_salt l ON l.tenant_id = s.tenant_id AND l.subject = CAST(s.opened_event AS text)
+LEFT JOIN ledger_entry e ON e.tenant_id = s.tenant_id AND e.event_id = s.opened_event
+WHERE e.idx IS NULL AND s.recorded_at < :settled AND s.valid_to > :begins
+    AND (CAST(:checks AS text[]) IS NULL OR f.check_id = ANY (:checks))
+    AND (CAST(:sources AS uuid[]) IS NULL OR f.source_id = ANY (:sources))
+    AND (CAST(:resources AS text[]) IS NULL OR r.native_id = ANY (:resources))
+ORDER BY s.recorded_at, s.opened_event LIMIT 1
+"""
 DEFINITION = """
 SELECT body FROM definition WHERE check_id = :check AND judged_digest = :judged AND published_digest = :published
 """
