@@ -31,7 +31,7 @@ from auditor.domain.scope import Scope
 from auditor.domain.scope_change import ScopeChange
 from auditor.domain.source import Source
 from auditor.pipeline.checkpoint import Checkpointer
-from auditor.pipeline.reperform import describer
+from auditor.pipeline.reperform import describer, joined_from
 from auditor.pipeline.track import announcement
 from auditor.telemetry import logger
 
@@ -317,8 +317,9 @@ class Installation:
         from auditor.store.reads.bundle_opening import reading  # noqa: PLC0415  (SQLAlchemy is not for scans)
         from auditor.store.tenant_store import EVALUATOR  # noqa: PLC0415
 
+        types = declared.resource_types()
         opening = partial(
-            reading, self.app, self.objects, self.library, describer(declared.resource_types()), EVALUATOR
+            reading, self.app, self.objects, self.library, describer(types), joined_from(types), EVALUATOR
         )
         return Issuing(opening, self.settings.home / "exports", self.objects, self.library, self.stamped)
 

@@ -15,7 +15,7 @@ from auditor.cli.connect import find_source, tenant_of
 from auditor.domain.errors import ConfigurationError, ExportError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from auditor.bootstrap import Installation
     from auditor.domain.bundle import Asked, Bundle, Issued, Signed, Written
@@ -26,6 +26,7 @@ EPILOG = """examples:
   auditor bundle create --framework hipaa --from 2026-01-01 --to 2027-01-01 --out hipaa-2026.zip
   auditor bundle create --framework soc2 --control no-public-buckets --from 2026-10-01 --to 2026-11-01 --out part.zip
   auditor bundle create --source production --from 2026-10-01 --to 2026-11-01 --out production.zip
+  auditor bundle create --framework soc2 --sample sample.csv --from 2026-01-01 --to 2027-01-01 --out sample.zip
   auditor bundle list
   auditor bundle verify hipaa-2026.zip --key 'auditor.example/8f…+5e2b6297+Ac3P…'
   auditor bundle open hipaa-2026.zip
@@ -49,6 +50,15 @@ def add(commands: Any) -> None:
     create.add_argument("--control", action="append", default=[], metavar="ID", help="a part: these controls alone")
     create.add_argument(
         "--source", action="append", default=[], help="a part: these sources alone; name, account or id"
+    )
+    create.add_argument(
+        "--resource", action="append", default=[], metavar="ID", help="a part: these resources alone, by native id"
+    )
+    create.add_argument(
+        "--sample",
+        type=Path,
+        metavar="FILE",
+        help="a part: the resources in it, one id a line, or a CSV with a column resource",
     )
     create.add_argument("--from", dest="begins", type=_day, required=True, metavar="DAY", help="first day, UTC")
     create.add_argument(
@@ -77,7 +87,7 @@ def add(commands: Any) -> None:
     again.set_defaults(run=run_reperform)
     live = commands.add_parser("observe", help="read sampled resources of a bundle live, and compare", **_RAW)
     live.add_argument("bundle", type=Path, metavar="FILE|DIR")
-    live.add_argument("--sample", type=Path, required=True, metavar="FILE", help="native ids, one a line")
+    live.add_argument("--sample", type=Path, required=True, metavar="FILE", help="as for bundle create")
     live.add_argument("--key", help="as for bundle verify")
     live.add_argument("--profile", help="AWS profile with read-only credentials of your own")
     live.set_defaults(run=run_observe)
@@ -109,11 +119,15 @@ def run_create(arguments: argparse.Namespace) -> int:
             f"--out: {arguments.out} {'is a folder' if arguments.out.is_dir() else 'lies in a folder that is not there'}",
             advice="Give the file to write, such as hipaa-2026.zip; nothing was asked for yet",
         )
+    named = () if arguments.sample is None else _sample(arguments.sample)
     with _open() as here:
         tenant = tenant_of(here, arguments.tenant)
         id_ = uuid4()
         with here.open_tenant(tenant) as books:
-            asked = _asked(arguments, here, [str(find_source(books.sources(), one).id) for one in arguments.source])
+            sources = [str(find_source(books.sources(), one).id) for one in arguments.source]
+        asked = _asked(arguments, here, sources, (*arguments.resource, *named))
+        _tell_without(here, tenant, asked)
+        with here.open_tenant(tenant) as books:
             now = here.clock()
             books.ask_bundle(id_, asked, by=arguments.by, now=now, lease_until=now + LEASE)
         bundle = _build(here, tenant, id_, arguments.wait)
@@ -132,7 +146,9 @@ def run_create(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _asked(arguments: argparse.Namespace, here: Installation, sources: list[str]) -> Asked:
+def _asked(
+    arguments: argparse.Namespace, here: Installation, sources: Sequence[str], resources: Sequence[str]
+) -> Asked:
     from auditor.domain.bundle import Asked  # noqa: PLC0415  (likewise)
 
     for named, known, noun in (
@@ -142,7 +158,42 @@ def _asked(arguments: argparse.Namespace, here: Installation, sources: list[str]
         unknown = [one for one in named if one not in known]
         if unknown:
             raise ConfigurationError(f"no {noun} is called {unknown[0]}", advice="See: auditor controls list")
-    return Asked(tuple(arguments.framework), arguments.begins, arguments.ends, tuple(arguments.control), tuple(sources))
+    return Asked(
+        frameworks=tuple(arguments.framework),
+        begins=arguments.begins,
+        ends=arguments.ends,
+        controls=tuple(arguments.control),
+        sources=tuple(sources),
+        resources=tuple(dict.fromkeys(resources)),
+    )
+
+
+def _sample(path: Path) -> tuple[str, ...]:
+    from auditor.domain.sample import FORMS, read_sample  # noqa: PLC0415  (likewise)
+
+    try:
+        return read_sample(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"--sample: {error}", advice=FORMS) from error
+    except ConfigurationError as error:
+        raise ConfigurationError(f"--sample {path}: {error}", advice=error.advice()) from error
+
+
+def _tell_without(here: Installation, tenant: UUID, asked: Asked) -> None:
+    """Say which resources have no finding in the period: that is no mistake, and nobody shall find it out later."""
+    from auditor.store.reads.bundle_opening import estimate  # noqa: PLC0415  (likewise)
+
+    if not asked.resources:
+        return
+    with here.app.reading(tenant) as connection:
+        without = estimate(connection, asked, here.library).without
+    if len(without) == len(asked.resources):
+        raise ConfigurationError(
+            f"none of the {len(without)} resources has a finding in the period, such as {without[0]}",
+            advice="Name them as the findings do, by native id; nothing was asked for yet",
+        )
+    for one in without:
+        print(f"no finding in the period: {one}", file=sys.stderr)
 
 
 def _build(here: Installation, tenant: UUID, id_: UUID, wait: float) -> Bundle:
@@ -281,14 +332,7 @@ def run_observe(arguments: argparse.Namespace) -> int:
     from auditor.exports.unpacking import unpacked  # noqa: PLC0415
     from auditor.pipeline.observe import observe  # noqa: PLC0415
 
-    try:
-        wanted = [line.strip() for line in arguments.sample.read_text("utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"--sample: {error}",
-            advice="Give a text file with one native id a line, as `resource` in data/evidence/index.jsonl",
-        ) from error
-    wanted = [line for line in wanted if line and not line.startswith("#")]
+    wanted = _sample(arguments.sample)
     counts: dict[str, int] = {}
     traced = False
     with unpacked(arguments.bundle) as root, ThreadPoolExecutor(8) as pool:

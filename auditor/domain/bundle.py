@@ -19,7 +19,7 @@ AuditKind: TypeAlias = Literal["type_1", "type_2", "assessment"]
 class Asked:
     """What a bundle is asked for: frameworks, a period ``[begins, ends)``, and what it is narrowed to, if it is.
 
-    Narrowed to controls or sources it is a part: what it tells is proved, that nothing was left out is not.
+    Narrowed to controls, sources or single resources it is a part: what it tells is proved, that nothing was left out is not.
     """
 
     frameworks: tuple[str, ...]
@@ -28,6 +28,7 @@ class Asked:
     controls: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     kind: AuditKind = "type_2"
+    resources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.begins >= self.ends:
@@ -36,7 +37,11 @@ class Asked:
     @property
     def partial(self) -> dict[str, list[str]] | None:
         """What a part is about; none if it is the whole."""
-        told = {"controls": sorted(self.controls), "sources": sorted(self.sources)}
+        told = {
+            "controls": sorted(self.controls),
+            "sources": sorted(self.sources),
+            "resources": sorted(self.resources),
+        }
         kept = {name: of for name, of in told.items() if of}
         return kept or None
 
@@ -47,6 +52,7 @@ class Asked:
             "period": {"from": stamp(self.begins), "to": stamp(self.ends)},
             "controls": list(self.controls),
             "sources": list(self.sources),
+            "resources": list(self.resources),
             "kind": self.kind,
         }
 
@@ -60,6 +66,7 @@ class Asked:
             tuple(told["controls"]),
             tuple(told["sources"]),
             told["kind"],
+            tuple(told.get("resources", ())),  # asked for before there were samples
         )
 
 
@@ -97,11 +104,15 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """The log's key over a bundle: the note over its seal, the form that ``ssh-keygen`` reads, and the key's public half."""
+    """The log's key over a bundle: the note over its seal, the form that ``ssh-keygen`` reads, and the key's public half.
+
+    ``retired`` are the public halves of the keys that signed before it, the oldest first.
+    """
 
     note: str
     ssh: str
     key: str
+    retired: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +147,17 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a bundle will hold, counted, and about how large it will be; ``head_at`` is how far it could speak now."""
+    """What a bundle will hold, counted, and about how large it will be; ``head_at`` is how far it could speak now.
+
+    ``without`` are the resources asked for of which it will tell no finding.
+    """
 
     findings: int
     spans: int
     evidence: int
     entries: int
     head_at: datetime | None
+    without: tuple[str, ...] = ()
 
     @property
     def about_bytes(self) -> int:

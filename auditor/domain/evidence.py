@@ -87,7 +87,7 @@ class Standing:
 class Held:
     """A resource that is listed as before and whose details were not due to be read again: its evidence stands.
 
-    ``volatile`` are the volatile facts that the listing shows anew; those of details stand as they were.
+    ``volatile`` are the volatile facts that the listing shows anew; those of details stand as they were. ``calls`` listed it.
     """
 
     resource_type: str
@@ -95,6 +95,7 @@ class Held:
     region: str
     digest: str
     volatile: Mapping[str, Any] = field(default_factory=dict)
+    calls: tuple[Call, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

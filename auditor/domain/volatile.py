@@ -25,6 +25,11 @@ def beside(resource_type: str) -> str:
     return resource_type + MARK
 
 
+def of_type(name: str) -> str:
+    """The resource type that evidence of this name tells of, whether it is a resource's own or rows beside it."""
+    return name.removesuffix(MARK)
+
+
 def is_beside(name: str) -> bool:
     """Whether it names rows of volatile facts, not resources."""
     return name.endswith(MARK)

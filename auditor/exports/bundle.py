@@ -33,6 +33,7 @@ from auditor.proof.canonical import canonical, instant
 from auditor.proof.expression import LANGUAGE
 from auditor.proof.merkle import Nodes, cover, inclusion_proof
 from auditor.proof.note import InclusionProof, VerifierKey
+from auditor.proof.rotation import RETIRED, proof_path
 
 Line = Mapping[str, Any]
 LEDGER = "data/ledger"
@@ -101,6 +102,9 @@ class BundleSource(Protocol):
     def coverage(self) -> Iterable[Line]:
         """``coverage.jsonl``."""
 
+    def coverage_of_joins(self) -> Iterable[Line]:
+        """``coverage_joins.jsonl``."""
+
     def runs(self) -> Iterable[Line]:
         """``runs.jsonl``."""
 
@@ -116,6 +120,9 @@ class BundleSource(Protocol):
     def calls(self, digests: Sequence[str]) -> Iterable[Line]:
         """The lines of ``calls/index.jsonl`` about these records."""
 
+    def gone(self) -> Iterable[Line]:
+        """``evidence/gone.jsonl``."""
+
     def contents(self, digests: Sequence[str]) -> Mapping[str, bytes]:
         """Evidence and records of calls as stored, by digest."""
 
@@ -130,6 +137,9 @@ class BundleSource(Protocol):
 
     def node(self, level: int, index: int) -> bytes:
         """A perfect subtree's hash."""
+
+    def rotation(self, before: VerifierKey, after: VerifierKey) -> InclusionProof | None:
+        """That the ledger names one key as the next, under a head that both signed; none if it does not."""
 
 
 Tell = Callable[[str, int], None]
@@ -191,12 +201,25 @@ class BundleWriter:
         stamped = [one for one in STAMPED if self.tree.has(f"{one}{TSR}")]
         self.tree.put("README.txt", texts.readme(audit, str(key), stamped).encode())
         self.tree.put(KEY, f"{key}\n".encode())
+        self._keys_before(key, [VerifierKey.parse(one) for one in signed.retired])
         self.tree.put("keys/allowed_signers", sshsig.allowed_signer("auditor", key.key).encode())
         self.tree.put(NOTE, signed.note.encode())
         self.tree.put(SSHSIG, signed.ssh.encode())
         for name, stored in verifier():
             self.tree.put(f"verify/{name}", stored)
         self.tree.write_tag_manifest()
+
+    def _keys_before(self, key: VerifierKey, retired: Sequence[VerifierKey]) -> None:
+        """The keys that led to the one that seals, as far as this log has known them."""
+        chain = [key]
+        for before in reversed(retired):
+            shown = self.source.rotation(before, chain[0])
+            if shown is None:
+                break
+            self.tree.put(proof_path(chain[0]), str(shown).encode())
+            chain.insert(0, before)
+        if len(chain) > 1:
+            self.tree.put(RETIRED, "".join(f"{one}\n" for one in chain[:-1]).encode())
 
     def manifest(self) -> bytes:
         """The bytes that ``ssh-keygen`` verifies."""
@@ -212,6 +235,7 @@ class BundleWriter:
 
     def _reach(self) -> None:
         self.tree.put_lines("data/coverage.jsonl", self.source.coverage())
+        self.tree.put_lines("data/coverage_joins.jsonl", self.source.coverage_of_joins())
         self.tree.put_lines("data/runs.jsonl", self._told_runs())
 
     def _told_runs(self) -> Iterator[Line]:
@@ -281,6 +305,7 @@ class BundleWriter:
                     yield {**line, "redactions": kept[line["digest"]]}
 
         self.tree.put_lines("data/evidence/index.jsonl", told())
+        self.tree.put_lines("data/evidence/gone.jsonl", self.source.gone())
 
     def _calls(self) -> None:
         def told() -> Iterator[Line]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from auditor.proof.bundle import TSR
 
+FEW = 5
+
 LIMITS = """\
 WHAT THIS BUNDLE SHOWS
 Which verdicts were recorded, when, on which stored answers, by which definition; that none of the period was left out, changed or
@@ -103,10 +105,10 @@ def readme(audit: Mapping[str, Any], key: str, stamped: Sequence[str] = ()) -> s
     partial = audit.get("partial")
     part = ""
     if partial:
-        named = "; ".join(f"{noun} {', '.join(of)}" for noun, of in sorted(partial.items()) if of)
+        named = "; ".join(f"{noun} {_few(of)}" for noun, of in sorted(partial.items()) if of)
         part = (
-            f"\nTHIS IS A PART: {named}.\nEach finding in it is proved to lie in the ledger. That nothing was left out is not shown;"
-            "\nonly the whole bundle of the period shows that.\n"
+            f"\nTHIS IS A PART: {named}.\nEach finding in it is proved to lie in the ledger. That nothing was left out is not shown,"
+            "\nnor that the last span told of a finding was its last; only the whole bundle of the period shows that.\n"
         )
     return _README.format(
         name=audit["name"],
@@ -120,6 +122,12 @@ def readme(audit: Mapping[str, Any], key: str, stamped: Sequence[str] = ()) -> s
         key=key,
         stamps=_STAMPS.format(lines=lines) if stamped else "",
     )
+
+
+def _few(named: Sequence[str]) -> str:
+    """Names as far as they fit into a sentence; all of them stand in ``data/audit.json``."""
+    shown = ", ".join(named[:FEW])
+    return f"{shown} and {len(named) - FEW} more, see data/audit.json" if len(named) > FEW else shown
 
 
 def bag_info(audit: Mapping[str, Any], size: int) -> str:

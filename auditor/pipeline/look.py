@@ -130,7 +130,7 @@ class Look:
                 due.append(one)
             else:
                 _, row = split(one.content, self.kind.volatile)
-                held.append(Held(self.kind.name, one.native_id, one.region, before.digest, row))
+                held.append(Held(self.kind.name, one.native_id, one.region, before.digest, row, one.calls))
         if self.kind.details:
             return Sifted(tuple(listed.values()), tuple(held), tuple(due), ())
         return Sifted(tuple(listed.values()), tuple(held), (), tuple(self._evidence(one, one.content) for one in due))

@@ -124,10 +124,9 @@ class Workshop:
                 fingerprint=self.fingerprint(claim.tenant),
             )
             regions = self.enabled(watched) if begun.asks_regions else ()
-        collection = recorded(collection, begun.known)
         before = partial(self._rows, claim.tenant)
         facts = gathered(collection, begun.kinds, source.place(unit.place), begun.known, before)
-        collection = replace(collection, evidence=(*collection.evidence, *facts))
+        collection = recorded(replace(collection, evidence=(*collection.evidence, *facts)), begun.known)
         kept = (*collection.evidence, *(record.written for record in collection.records))
         # A crash from here on leaves objects without rows: the next lease puts the same bytes at the same addresses.
         lying = frozenset(one.digest for one in begun.known.values())

@@ -45,7 +45,8 @@ def gathered(
         if not kind.volatile:
             continue
         look, name = looks[kind.name], beside(kind.name)
-        fresh = {one.native_id: one.volatile or {} for one in collection.evidence if one.resource_type == kind.name}
+        seen = [one for one in collection.evidence if one.resource_type == kind.name]
+        fresh = {one.native_id: one.volatile or {} for one in seen}
         held = [one for one in collection.held if one.resource_type == kind.name]
         before = known.get((name, place.native_id))
         if not fresh and not held and (before is None or not look.complete):
@@ -54,8 +55,26 @@ def gathered(
         needed = not look.complete or (held and details)
         old = read(before.digest) if before is not None and needed else {}
         rows = {**({} if look.complete else old), **_carried(held, old, details), **fresh}
-        operations = tuple(dict.fromkeys(each.operation for each in kind.reads))
-        yield Evidence(name, kind.version, place.native_id, place.region, {"volatile": rows}, look.at, operations)
+        asked = _showing(kind)
+        rest_on = (*(one.calls for one in seen), *(one.calls for one in held))
+        calls = dict.fromkeys(call for several in rest_on for call in several if call.operation in asked)
+        yield Evidence(
+            name,
+            kind.version,
+            place.native_id,
+            place.region,
+            {"volatile": rows},
+            look.at,
+            asked,
+            calls=tuple(calls),
+        )
+
+
+def _showing(kind: ResourceType) -> tuple[str, ...]:
+    """The operations that show which resources have rows, and what stands in these."""
+    listing = () if kind.listing is None else tuple(read.operation for read in kind.listing.chain)
+    own = (read.operation for name, read in kind.details.items() if name in tree(kind.volatile))
+    return tuple(dict.fromkeys((*listing, *own)))
 
 
 def _carried(held: Iterable[Held], old: Rows, details: Container[str]) -> dict[str, Row]:

@@ -17,9 +17,11 @@ from .bag import MANIFEST, Bag
 from .calls import read_calls
 from .canonical import instant, stamp
 from .note import NoteError, VerifierKey, open_note
+from .part import Part
 from .reach import Period, Reach, read_reach, telling
 from .reperform import Reperformance, read_evidence
 from .report import NOT_PINNED, PINNED, REFUSED, UNUSABLE, VERIFIED, RefusedError, Report, Step, UnusableError
+from .rotation import read_chain
 from .segment import Ledger, read_ledger
 
 KEY = "keys/log.vkey"
@@ -68,15 +70,16 @@ class _Trail:
 
     def follow(self, bag: Bag) -> None:
         files = bag.walk()
-        key = self._key(bag)
+        keys = self._keys(bag, files)
+        key = keys[-1]
         seal = self._seal(bag, key)
         bag.check(files)
         self._hold("files", f"{len(files)} files, each as the manifests name it, none besides")
         self._tell_stamps(bag, files)
         audit, period = self._period(bag)
-        partial = bool(audit.get("partial"))
+        partial = audit.get("partial")
         # A part shows single entries to lie in the ledger: it begins where it ends, and nothing of the period is told as whole.
-        ledger = read_ledger(bag, key, instant(audit["as_of"]) if partial else period.begins)
+        ledger = read_ledger(bag, keys, instant(audit["as_of"]) if partial else period.begins)
         if audit["as_of"] != stamp(ledger.end.at or period.begins):
             raise RefusedError(AUDIT, f"as_of is {audit['as_of']}, the ledger's head was signed at another time")
         if seal != seal_text(self.identity, key.name, ledger.end.size, *audit["period"].values()):
@@ -92,10 +95,12 @@ class _Trail:
         self._tell_reach(reach)
         if partial:
             reach = Reach(reach.intervals, {}, reach.scope_from, reach.figures)
-            self.figures["partial"] = audit["partial"]
-            self.remarks.append("a part of a bundle: what it tells is proved, that nothing was left out is not")
-        again = Reperformance(bag, ledger, reach, period, evidence)
+            self.figures["partial"] = partial
+        with telling(AUDIT):
+            part = Part(partial or {}, AUDIT)
+        again = Reperformance(bag, ledger, reach, period, evidence, part)
         again.go()
+        self.remarks += part.remarks()
         self._tell_findings(again)
 
     def _tell_stand_ins(self, audit: Mapping[str, Any]) -> None:
@@ -106,15 +111,19 @@ class _Trail:
             self.figures["not_a_real_provider"] = named
             self.remarks.append(f"not a real provider: the answers behind {', '.join(named)} are a stand-in's")
 
-    def _key(self, bag: Bag) -> VerifierKey:
+    def _keys(self, bag: Bag, files: frozenset[str]) -> tuple[VerifierKey, ...]:
+        """The key that seals, behind those that it followed; one of them must be the one that was given."""
         try:
             key = VerifierKey.parse(bag.text(KEY))
         except NoteError as error:
             raise RefusedError(KEY, str(error)) from error
-        if self.pinned is not None and key != self.pinned:
+        keys = read_chain(bag, files, key)
+        if self.pinned is not None and self.pinned not in keys:
             raise RefusedError(KEY, f"another key ({key.hash.hex()}) than the one given ({self.pinned.hash.hex()})")
-        self._hold("key", f"{key.name}, {key.hash.hex()}" + ("" if self.pinned else ", as the bundle brings it"))
-        return key
+        followed = "".join(f", which followed {one.hash.hex()} on the log" for one in reversed(keys[:-1]))
+        brought = "" if self.pinned else ", as the bundle brings it"
+        self._hold("key", f"{key.name}, {key.hash.hex()}{followed}{brought}")
+        return keys
 
     def _seal(self, bag: Bag, key: VerifierKey) -> str:
         manifest = bag.read(MANIFEST)

@@ -109,15 +109,17 @@ def parse_note(text: str) -> Note:
     return Note(head + "\n", tuple(_signature(line) for line in tail[:-1].split("\n")))
 
 
-def open_note(text: str, key: VerifierKey) -> str:
-    """The text of a note that the key has signed.
+def open_note(text: str, *keys: VerifierKey) -> str:
+    """The text of a note that one of the keys has signed.
 
     Raises:
-        NoteError: Not a signed note, not signed by this key, or its signature is of another text.
+        NoteError: Not a signed note, signed by none of them, or a signature of theirs is of another text.
     """
     note = parse_note(text)
-    if not note.signed_by(key):
-        raise NoteError(f"no signature of {key.name} ({key.hash.hex()}) is under this text")
+    signed = [note.signed_by(key) for key in keys]  # each is looked at: a bad line of one spoils the note
+    if not any(signed):
+        named = ", ".join(f"{key.name} ({key.hash.hex()})" for key in keys)
+        raise NoteError(f"no signature of {named} is under this text")
     return note.text
 
 

@@ -20,6 +20,7 @@ from .canonical import canonical, instant
 from .entry import commitment
 from .expression import LANGUAGE, ExpressionError
 from .judge import VERDICTS, CompiledCheck, compile_check, judge, judged_digest, published_digest
+from .part import Part
 from .reach import Period, Reach, telling
 from .report import RefusedError
 from .segment import Ledger
@@ -75,13 +76,14 @@ class Reperformance:
     """Goes through the findings once, in their order, and counts as it goes."""
 
     def __init__(
-        self, bag: Bag, ledger: Ledger, reach: Reach, period: Period, evidence: frozenset[tuple[str, str]]
+        self, bag: Bag, ledger: Ledger, reach: Reach, period: Period, evidence: frozenset[tuple[str, str]], part: Part
     ) -> None:
         self._bag = bag
         self._ledger = ledger
         self._reach = reach
         self._period = period
         self._evidence = evidence
+        self._part = part
         self._definitions: dict[tuple[str, str], Definition] = {}
         self._documents: dict[tuple[str, str], Any] = {}
         self._standing: dict[tuple[str, str], PlaceDigest] = {}
@@ -112,6 +114,7 @@ class Reperformance:
         spans = line["spans"]
         if line.keys() != _LINE or not spans or any(span.keys() != _SPAN for span in spans):
             raise RefusedError(where, f"not the fields of a finding: {sorted(line.keys() ^ _LINE)}")
+        self._part.hold(line, where)
         self.counts["findings"] += 1
         _hold_thread(spans, self._period.begins, where)
         manifest = self._reach.last_runs.get(line["source"])

@@ -84,7 +84,7 @@ class Report:
 
 
 _TRUST = {
-    PINNED: "trust      pinned: signed with the key you gave",
+    PINNED: "trust      pinned: signed with the key you gave, or with one that followed it on the log",
     NOT_PINNED: "trust not pinned: the key came with the bundle, so this shows that it agrees with itself, not who made it."
     " Ask for the key by another way and give it with --key",
 }

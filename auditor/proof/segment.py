@@ -1,6 +1,6 @@
 """The ledger's part of a bundle: every entry of the period, between two signed heads, and single entries from before.
 
-Enters: the ledger files of a bundle, the key. Leaves: what happened, by the id it happened to.
+Enters: the ledger files of a bundle, the keys that signed the log. Leaves: what happened, by the id it happened to.
 Guards completeness: the left edge of the tree and *every* entry since must give the root that was signed at the end, so
 none of them can be left out, changed or moved; and none may lie later in time than the head that covers it.
 """
@@ -83,17 +83,17 @@ class Ledger:
         return {subject: one for subject, one in said if one.type == "run.manifest" and one.leaf >= self.start}
 
 
-def read_ledger(bag: Bag, key: VerifierKey, begins: datetime) -> Ledger:
+def read_ledger(bag: Bag, keys: tuple[VerifierKey, ...], begins: datetime) -> Ledger:
     """The ledger between the period's beginning and the signed head at its end, every entry of it.
 
     Raises:
-        RefusedError: A head is not signed by the key, the entries do not lead from one to the other, times run wild,
+        RefusedError: A head is signed by none of the keys, the entries do not lead from one to the other, times run wild,
             or the segment begins after the period does.
     """
-    end = _signed(bag, f"{FOLDER}/checkpoint.end", key)
+    end = _signed(bag, f"{FOLDER}/checkpoint.end", keys)
     frontier = _frontier(bag.object(f"{FOLDER}/frontier.start.json"))
     ledger = Ledger(frontier.size, end)
-    start = _start(bag, key, frontier, begins)
+    start = _start(bag, keys, frontier, begins)
     if f"{FOLDER}/earlier.jsonl" in bag.payload:
         _read_earlier(bag, frontier, ledger, start)
     _read_proofs(bag, ledger)
@@ -106,11 +106,11 @@ def read_ledger(bag: Bag, key: VerifierKey, begins: datetime) -> Ledger:
     return ledger
 
 
-def _start(bag: Bag, key: VerifierKey, frontier: Frontier, begins: datetime) -> datetime | None:
+def _start(bag: Bag, keys: tuple[VerifierKey, ...], frontier: Frontier, begins: datetime) -> datetime | None:
     path = f"{FOLDER}/checkpoint.start"
     if frontier.size == 0 and path not in bag.payload:
         return None  # the ledger began within the period, and all of it is here
-    start = _signed(bag, path, key)
+    start = _signed(bag, path, keys)
     if (start.size, start.root) != (frontier.size, frontier.root()):
         raise RefusedError(f"{FOLDER}/frontier.start.json", "not the tree that checkpoint.start signed")
     if frontier.size and _time(start, path) > begins:
@@ -176,12 +176,12 @@ def _read_proofs(bag: Bag, ledger: Ledger) -> None:
             ledger.note(entry, proof.leaf, path)
 
 
-def _signed(bag: Bag, path: str, key: VerifierKey) -> Checkpoint:
+def _signed(bag: Bag, path: str, keys: tuple[VerifierKey, ...]) -> Checkpoint:
     try:
-        head = Checkpoint.parse(open_note(bag.text(path), key))
+        head = Checkpoint.parse(open_note(bag.text(path), *keys))
     except NoteError as error:
         raise RefusedError(path, str(error)) from error
-    if head.origin != key.name:
+    if head.origin != keys[-1].name:
         raise RefusedError(path, f"the head of another log: {head.origin}")
     return head
 

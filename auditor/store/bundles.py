@@ -62,7 +62,7 @@ _ORIGIN = """
 SELECT l.origin FROM ledger_log l JOIN ledger_checkpoint c ON c.tenant_id = l.tenant_id WHERE c.size = :size
 """
 _ANSWER = """
-UPDATE sign_request SET answered_at = :now, note = :note, sshsig = :ssh, verifier_key = :key, refused = :refused
+UPDATE sign_request SET answered_at = :now, note = :note, sshsig = :ssh, verifier_key = :key, retired = :retired, refused = :refused
 WHERE bundle_id = :bundle AND sha256 = :sha256 AND answered_at IS NULL
 """
 
@@ -154,7 +154,7 @@ class BundleRows(LedgerRows):
             return None
         if row.refused is not None:
             raise ExportError(f"the seal was refused: {row.refused}")
-        return Signed(row.note, row.sshsig, row.verifier_key)
+        return Signed(row.note, row.sshsig, row.verifier_key, tuple(row.retired))
 
     def export_later(self, claim: Claim, *, at: datetime) -> None:
         """Give the lease back until then. Raises ``StaleFenceError`` if it is not ours."""
@@ -257,6 +257,7 @@ class PostgresSeals:
             "note": signed and signed.note,
             "ssh": signed and signed.ssh,
             "key": signed and signed.key,
+            "retired": list(signed.retired) if signed else [],
             "refused": refused,
             "bundle": request.bundle,
             "sha256": request.sha256,

@@ -27,10 +27,10 @@ from auditor.domain.errors import ConfigurationError
 from auditor.domain.ledger import rotation_event
 from auditor.proof.canonical import digest
 from auditor.proof.note import Checkpoint, NoteError, Signature, VerifierKey, format_note, parse_note
+from auditor.proof.rotation import SUBJECT, subject_of
 from auditor.proof.sshsig import NAMESPACE, armour, signed_bytes, signed_digest
 
 KEY_BYTES = 32
-SUBJECT = "ed25519:"
 
 
 class LogKey:
@@ -42,8 +42,8 @@ class LogKey:
 
     @property
     def subject(self) -> str:
-        """How a ledger entry names the key: it is public, so it stands there as it is."""
-        return SUBJECT + self.public.hex()
+        """How a ledger entry names the key."""
+        return subject_of(self.public)
 
     def verifier(self, origin: str) -> VerifierKey:
         """The public key under the name of a log."""
@@ -99,9 +99,11 @@ class LogKeys:
 
     def sign_seal(self, origin: str, text: str, sha512: bytes) -> Signed:
         """A bundle's seal and manifest, signed by the oldest key: every head carries its line until it is retired."""
-        key = self.keys()[0]
+        secrets_, retired = read(self._path)
+        key = LogKey(secrets_[0])
         note = format_note(text, [key.line(origin, text)])
-        return Signed(note, key.sshsig_of(sha512), str(key.verifier(origin)))
+        before = tuple(str(VerifierKey(origin, one)) for one in retired)
+        return Signed(note, key.sshsig_of(sha512), str(key.verifier(origin)), before)
 
     def announcements(self, tenant: UUID) -> Iterable[tuple[str, str]]:
         """Each key that followed another: its subject, and a digest of it."""

@@ -10,6 +10,7 @@ from werkzeug.datastructures import MultiDict
 
 from auditor.domain.bundle import Asked, Estimate
 from auditor.domain.errors import AuditorError, ConfigurationError, TenancyError
+from auditor.domain.sample import read_sample
 from auditor.trust.access import needs
 from dashboard.context import here
 from dashboard.security import asking, signed_in
@@ -107,8 +108,15 @@ def _asked(said: MultiDict[str, str]) -> Asked:
     wanted = said.getlist("source")
     if not sources.issuperset(wanted):
         raise ConfigurationError("that source is not connected")
-    begins, ends = _day(said.get("from", "")), _day(said.get("to", ""))
-    return Asked(tuple(frameworks), begins, ends, tuple(controls), tuple(wanted))
+    sample = said.get("sample", "")
+    return Asked(
+        frameworks=tuple(frameworks),
+        begins=_day(said.get("from", "")),
+        ends=_day(said.get("to", "")),
+        controls=tuple(controls),
+        sources=tuple(wanted),
+        resources=read_sample(sample) if sample.strip() else (),
+    )
 
 
 def _day(text: str) -> datetime:

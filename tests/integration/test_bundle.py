@@ -28,11 +28,11 @@ from auditor.exports.issuing import Issuing
 from auditor.pipeline.observe import observe
 from auditor.pipeline.reperform import reperform
 from auditor.proof.bundle import verify
-from auditor.proof.canonical import canonical
+from auditor.proof.canonical import canonical, instant
 from auditor.proof.note import VerifierKey
 from auditor.proof.report import REFUSED, VERIFIED
 from auditor.simulators.aws import AwsEmulator
-from auditor.store.reads.bundle_opening import reading
+from auditor.store.reads.bundle_opening import estimate, reading
 from auditor.trust.signing import read
 from tests.fixtures.authority import authority, openssl
 from tests.fixtures.bundles import LogKey, edit_lines, seal
@@ -52,21 +52,29 @@ class KilledError(Exception):
 
 @pytest.fixture(scope="module")
 def world(provisioned: Provisioned, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spine]:
-    """Five days of a small company: a bucket that opens and closes again, one that goes, one that comes."""
+    """Days of a small company: a bucket that opens and closes again, one that goes, one that comes, one after the period."""
     with AwsEmulator() as emulator:
         os.environ.update({k: v for k, v in emulator.environment().items() if k != "AWS_ENDPOINT_URL"})
         with spine(provisioned, emulator, tmp_path_factory.mktemp("home"), AT, SERVICES) as made:
             s3 = emulator.client("s3")
-            for name in ("charts", "invoices", "passing"):
+            for name in ("audit", "charts", "invoices", "logs", "passing"):
                 s3.create_bucket(Bucket=name)
                 block(made, name, on=True)
+            emulator.client("cloudtrail").create_trail(Name="all", S3BucketName="audit", IsMultiRegionTrail=True)
+            s3.put_bucket_acl(Bucket="logs", ACL="log-delivery-write")
             for day in range(6):
-                if day == 2:
+                if day == 1:  # a turn of joins over this bucket, and of no check on it
+                    told = {"TargetBucket": "logs", "TargetPrefix": "audit/"}
+                    s3.put_bucket_logging(Bucket="audit", BucketLoggingStatus={"LoggingEnabled": told})
+                if day == 2:  # and the other way round
+                    s3.put_bucket_versioning(Bucket="audit", VersioningConfiguration={"Status": "Enabled"})
                     block(made, "charts", on=False)
                     s3.delete_bucket(Bucket="passing")
                 if day == 3:
                     block(made, "charts", on=True)
                     s3.create_bucket(Bucket="new")
+                if day == 4:
+                    s3.create_bucket(Bucket="late")
                 made.work.plan_due()
                 made.drive()
                 notarise(made)
@@ -340,11 +348,107 @@ def test_a_period_ends_at_a_head_that_a_third_party_stamped_and_its_manifest_is_
         assert not (unpack(world, again, tmp_path / "c") / "manifest-sha256.txt.tsr").exists()
 
 
-def test_every_document_is_derived_again_from_the_evidence(world: Spine, whole: Bundle, tmp_path: Path) -> None:
-    told = reperform(unpack(world, whole, tmp_path), resource_types())
+def test_a_sample_of_resources_is_a_part_that_is_proved_and_says_of_which_it_tells_nothing(
+    world: Spine, tmp_path: Path
+) -> None:
+    wanted = ("arn:aws:s3:::charts", "arn:aws:s3:::never")
+    asked = Asked((), BEGINS, ENDS, resources=wanted)
+    with world.here.app.reading(world.tenant) as connection:
+        counted = estimate(connection, asked, world.here.library)
+    assert counted.without == ("arn:aws:s3:::never",)
+    root = unpack(world, create(world, asked), tmp_path)
+    said = verify(root, VerifierKey.parse((root / "keys/log.vkey").read_text()))
+    assert (said.outcome, said.where, said.what) == (VERIFIED, "", "")
+    assert said.figures["partial"] == {"resources": sorted(wanted)}
+    assert any("arn:aws:s3:::never" in one for one in said.remarks)
+    lines = [json.loads(line) for line in (root / "data/findings.jsonl").read_bytes().splitlines()]
+    assert {one["resource"] for one in lines} == {"arn:aws:s3:::charts"}
+    assert len(lines) == counted.findings > 5
+
+
+def joined_of(root: Path) -> list[dict[str, Any]]:
+    """The evidence of joined documents that spans of a bundle rest on."""
+    lines = [json.loads(line) for line in (root / "data/findings.jsonl").read_bytes().splitlines()]
+    wanted = {(span["evidence_digest"], one["resource"]) for one in lines for span in one["spans"]}
+    index = [json.loads(line) for line in (root / "data/evidence/index.jsonl").read_bytes().splitlines()]
+    return [one for one in index if one["place"] == "join" and (one["digest"], one["resource"]) in wanted]
+
+
+def test_every_document_is_derived_again_from_the_evidence_also_those_joined_before_and_after_the_period(
+    world: Spine, whole: Bundle, tmp_path: Path
+) -> None:
+    root = unpack(world, whole, tmp_path)
+    built = [instant(one["collected_at"]) for one in joined_of(root)]
+    assert min(built) < BEGINS
+    assert max(built) >= ENDS
+    told = reperform(root, resource_types())
     assert told.differences == []
-    assert told.done > 5
-    assert all("before the period" in reason for reason in told.not_done), told.not_done
+    assert (told.not_done, told.exit_code) == ({}, 0)
+    assert told.done > len(built)
+
+
+def test_a_join_from_before_the_period_is_derived_again_though_no_span_rests_on_its_inputs(
+    world: Spine, tmp_path: Path
+) -> None:
+    root = unpack(world, create(world, Asked((), BEGINS + timedelta(days=2), ENDS)), tmp_path)
+    assert verify(root, VerifierKey.parse((root / "keys/log.vkey").read_text())).outcome == VERIFIED
+    told = reperform(root, resource_types())
+    assert (told.differences, told.not_done, told.exit_code) == ([], {}, 0)
+    index = [json.loads(line) for line in (root / "data/evidence/index.jsonl").read_bytes().splitlines()]
+    over = [one["stood"] for one in index if one["type"] == "aws.s3.bucket" and one["resource"].endswith(":audit")]
+    assert any(instant(since) < instant(until) < BEGINS + timedelta(days=2) for ((since, until),) in over if until)
+
+
+def parts(world: Spine) -> dict[str, Asked]:
+    trail = next(one for one in world.findings("cloudtrail.trail.bucket_private") if one.endswith("trail/all"))
+    return {
+        "control": Asked((), BEGINS, ENDS, controls=("logs-protected-and-kept",)),
+        "source": Asked((), BEGINS, ENDS, sources=(str(world.source.id),)),
+        "sample": Asked((), BEGINS, ENDS, resources=(trail, "arn:aws:s3:::late")),
+    }
+
+
+@pytest.mark.parametrize("which", ["control", "source", "sample"])
+def test_a_part_holds_what_its_own_joins_were_built_over_and_nothing_else(
+    world: Spine, whole: Bundle, tmp_path: Path, which: str
+) -> None:
+    for name in ("part", "whole"):
+        (tmp_path / name).mkdir()
+    root = unpack(world, create(world, parts(world)[which]), tmp_path / "part")
+    assert verify(root, VerifierKey.parse((root / "keys/log.vkey").read_text())).outcome == VERIFIED
+    assert joined_of(root)
+    told = reperform(root, resource_types())
+    assert (told.differences, told.not_done, told.exit_code) == ([], {}, 0)
+    if which != "source":
+        assert evidence_in(root) < evidence_in(unpack(world, whole, tmp_path / "whole"))
+
+
+def evidence_in(root: Path) -> int:
+    return sum(1 for _ in (root / "data/evidence").glob("*/*.json"))
+
+
+def test_a_bundle_of_an_earlier_release_says_which_joins_it_cannot_show(
+    world: Spine, whole: Bundle, tmp_path: Path
+) -> None:
+    root = unpack(world, whole, tmp_path)
+    (root / "data/coverage_joins.jsonl").unlink()
+    told = reperform(root, resource_types())
+    assert (told.differences, told.exit_code) == ([], 4)
+    assert all("written by an earlier release" in reason for reason in told.not_done)
+
+
+def test_a_join_over_what_was_erased_since_is_named_and_no_difference(
+    world: Spine, whole: Bundle, tmp_path: Path
+) -> None:
+    root = unpack(world, whole, tmp_path)
+    index = root / "data/evidence/index.jsonl"
+    lines = [json.loads(line) for line in index.read_bytes().splitlines()]
+    bucket = next(one for one in lines if one["type"] == "aws.s3.bucket" and one["resource"].endswith(":invoices"))
+    edit_lines(index, lambda told: told.remove(bucket))
+    (root / "data/evidence/gone.jsonl").write_bytes(canonical(bucket) + b"\n")
+    told = reperform(root, resource_types())
+    assert told.differences == []
+    assert any("was erased since" in reason for reason in told.not_done)
 
 
 def test_a_release_that_reads_evidence_otherwise_still_tells_the_documents_that_were_judged(
@@ -354,7 +458,7 @@ def test_a_release_that_reads_evidence_otherwise_still_tells_the_documents_that_
     wanted = [(row.digest, row.evidence_digest) for row in world.rows(sql)]
     assert wanted
     knows_nothing = partial(
-        reading, world.here.app, world.here.objects, world.here.library, lambda *_: None, "auditor of tomorrow"
+        reading, world.here.app, world.here.objects, world.here.library, lambda *_: None, {}, "auditor of tomorrow"
     )
     with knows_nothing(world.tenant, whole) as source:
         found = source.documents(wanted)

@@ -92,6 +92,26 @@ def test_a_wish_that_cannot_be_is_told_in_a_sentence(board: Dashboard, wrong: di
     assert 'role="alert"' in answer.text
 
 
+def test_a_sample_is_asked_for_by_its_ids_or_by_the_table_of_findings(board: Dashboard) -> None:
+    client = board.client(OWNER)
+    token = token_in(client.get("/bundles").text)
+    table = '"Findings; filter: none"\r\n"finding","resource"\r\n"1","arn:aws:s3:::<b>"\r\n"2","arn:aws:s3:::two"\r\n'
+    wish = {**FORM, "sample": table, "form_token": token}
+    told = client.post("/bundles/estimate", data=wish)
+    assert "Without any finding in this period: arn:aws:s3:::&lt;b&gt;, arn:aws:s3:::two" in told.text
+    assert client.post("/bundles", data=wish).status_code == 303
+    assert "a part: arn:aws:s3:::&lt;b&gt;, arn:aws:s3:::two" in client.get("/bundles").text
+
+
+def test_a_bad_line_of_a_sample_is_named_and_what_was_typed_stays(board: Dashboard) -> None:
+    client = board.client(OWNER)
+    token = token_in(client.get("/bundles").text)
+    answer = client.post("/bundles", data={**FORM, "sample": "resource,name\narn:a,b\n,c", "form_token": token})
+    assert answer.status_code == 400
+    assert "line 3: no resource in it" in answer.text
+    assert "arn:a,b" in answer.text
+
+
 def test_what_was_issued_cannot_be_made_another(board: Dashboard) -> None:
     assert board.database is not None
     id_ = issued(board)

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -21,11 +22,19 @@ from auditor.domain.errors import ExportError
 from auditor.domain.ledger import nodes
 from auditor.domain.ports import Objects
 from auditor.domain.source import public_id
+from auditor.domain.volatile import of_type
 from auditor.proof.canonical import canonical, digest, stamp
+from auditor.proof.merkle import Nodes
+from auditor.proof.note import InclusionProof, VerifierKey
 from auditor.proof.spans import FOREVER as OPEN_ENDED
 from auditor.store.facts import finding_facts, plain, span_facts
 from auditor.store.ledger import PostgresCopy
 from auditor.store.reads import bundle_sql as sql
+from auditor.store.reads.bundle_held import refuse_held_back, unproved
+from auditor.store.reads.bundle_joins import Inputs, Joins
+from auditor.store.reads.bundle_rotation import rotation
+from auditor.store.reads.bundle_runs import nothing_ran, run_line, slots
+from auditor.store.reads.bundle_sql import narrowed
 from auditor.store.reads.changes import changes
 from auditor.store.reads.heads import Heads
 from auditor.store.reads.overlay import FRESH
@@ -52,6 +61,7 @@ class BundleReads:
         heads: Between which heads of the ledger.
         objects: Where evidence lies.
         describe: The document of evidence by type and version; none where this release has another version of the type.
+        inputs: What joined types are built from.
         controls: Check ids by control, to narrow a part.
         fresh: How long a look serves, by resource type.
         product: Who writes.
@@ -66,6 +76,7 @@ class BundleReads:
         objects: Objects,
         describe: Describe,
         *,
+        inputs: Inputs,
         controls: Mapping[str, Sequence[str]],
         fresh: Mapping[str, timedelta],
         product: str,
@@ -76,12 +87,12 @@ class BundleReads:
         self._heads = heads
         self._objects = objects
         self._describe = describe
+        self._inputs = inputs
         self._controls = controls
         self._fresh = fresh
         self._product = product
-        copy = PostgresCopy(connection, tenant)
-        self._copy = copy
-        self._node = nodes(heads.end_size, lambda level, number: _there(copy.tile(level, number)), copy.leaves)
+        self._copy = PostgresCopy(connection, tenant)
+        self._node = self._nodes(heads.end_size)
 
     def audit(self) -> Line:
         """``audit.json``."""
@@ -154,62 +165,54 @@ class BundleReads:
             yield told
 
     def coverage(self) -> Iterator[Line]:
-        """Every interval that reaches into the period, cut at the head's time."""
+        """Every interval from the period's beginning to the head, at which it is cut: spans are told until then."""
+        return map(self._covered, self._rows(sql.COVERAGE, **self._window))
+
+    def coverage_of_joins(self) -> Iterator[Line]:
+        """What else is told of coverage: how far was seen what joined documents from outside the period were built over."""
+        return map(self._covered, self._rows(sql.COVERAGE_OF_JOINS, **self._window, **self._joins.parameters()))
+
+    def _covered(self, row: Row[Any]) -> Line:
         as_of = self._heads.as_of
-        for row in self._rows(sql.COVERAGE, **self._window):
-            yield {
-                "source": str(row.source_id),
-                "place": row.place,
-                "resource_type": row.resource_type,
-                "state": row.state,
-                "detail": row.detail,
-                "action": row.action,
-                "listed": row.listed,
-                "denied_details": plain(row.denied_details),
-                "rota": row.rota,
-                "fresh_seconds": int(self._fresh.get(row.resource_type, FRESH).total_seconds()),
-                "unsupported_means": "not_applicable",
-                "valid_from": stamp(row.valid_from),
-                "last_at": stamp(min(row.last_at, as_of)),
-                "valid_to": OPEN_ENDED if row.valid_to > as_of else stamp(row.valid_to),
-            }
+        return {
+            "source": str(row.source_id),
+            "place": row.place,
+            "resource_type": row.resource_type,
+            "state": row.state,
+            "detail": row.detail,
+            "action": row.action,
+            "listed": row.listed,
+            "denied_details": plain(row.denied_details),
+            "rota": row.rota,
+            "fresh_seconds": int(self._fresh.get(row.resource_type, FRESH).total_seconds()),
+            "unsupported_means": "not_applicable",
+            "valid_from": stamp(row.valid_from),
+            "last_at": stamp(min(row.last_at, as_of)),
+            "valid_to": OPEN_ENDED if row.valid_to > as_of else stamp(row.valid_to),
+        }
 
     def runs(self) -> Iterator[Line]:
         """Every run that began in the period or ended in the segment, and the slots in which nothing ran."""
         told: dict[tuple[str, str], Line] = {}
         for row in self._rows(sql.RUNS, **self._window, start=self._heads.start_size, size=self._heads.end_size):
-            line = _run(row)
+            line = run_line(row)
             told[line["source"], line["slot"]] = line
         for source in self._rows(sql.SOURCES, **self._window):
-            for slot in self._slots(source):
+            for slot in slots(source, self._asked.begins, self._known_to):
                 key = (str(source.source_id), stamp(slot))
                 late = slot + timedelta(seconds=source.every_seconds) > self._heads.as_of
-                told.setdefault(key, _nothing_ran(*key, "running" if late else "missed"))
+                told.setdefault(key, nothing_ran(*key, "running" if late else "missed"))
         return (told[key] for key in sorted(told))
-
-    def _slots(self, source: Row[Any]) -> Iterator[datetime]:
-        every = timedelta(seconds=source.every_seconds)
-        begins = max(self._asked.begins, source.created_at)
-        ends = min(self._known_to, source.disconnected_at or self._known_to)
-        slot = source.grid - (source.grid - begins) // every * every
-        while slot < ends:
-            yield slot
-            slot += every
 
     def findings(self) -> Iterator[Line]:
         """Every finding that reaches into the period, with its spans from the first that does.
 
         Raises:
-            ExportError: A span was written before there was a ledger, so nothing proves it.
+            ExportError: A span was written before there was a ledger, or its entry is held back, so nothing proves it.
         """
-        asked = self._asked
-        checks = sorted({check for control in asked.controls for check in self._controls.get(control, ())})
-        rows = self._rows(
-            sql.FINDINGS,
-            size=self._heads.end_size,
-            checks=checks if asked.controls else None,
-            sources=[UUID(one) for one in asked.sources] or None,
-        )
+        asked, about = self._asked, narrowed(self._asked, self._controls)
+        refuse_held_back(self._connection, self._heads.as_of, asked.begins, about)
+        rows = self._rows(sql.FINDINGS, size=self._heads.end_size, **about)
         for _, of in groupby(rows, key=lambda row: row.finding_id):
             spans = list(of)
             first = next(
@@ -249,15 +252,16 @@ class BundleReads:
         return None if row is None else dict(row.body)
 
     def evidence(self, wanted: Callable[[Line], bool]) -> Iterator[Line]:
-        """What stood in the period, and what spans rest on; of a part what its spans rest on alone."""
-        whole = self._asked.partial is None
+        """What stood in the period, what spans rest on, and what joined documents were built over; of a part the latter two.
 
-        def told(row: Row[Any], line: Line) -> bool:
-            stood = row.valid_to > self._asked.begins and row.valid_from < self._known_to
-            return wanted(line) or (whole and stood)
-
-        found = ((row, _evidence(row, self._heads.as_of)) for row in self._rows(sql.EVIDENCE, as_of=self._heads.as_of))
-        rows = ((row, line) for row, line in found if told(row, line))
+        Raises:
+            ExportError: What a span rests on is not in the ledger.
+        """
+        found = (
+            (row, _evidence(row, self._heads.as_of))
+            for row in self._rows(sql.EVIDENCE, as_of=self._heads.as_of, gone=False)
+        )
+        rows = ((row, line) for row, line in found if wanted(line) or self._stood(row))
         while some := list(islice(rows, AT_ONCE)):
             puts = [self._put(row.lies_at or row.address) for row, _ in some]
             called = {row.calls_digest: self._put(row.calls_address) for row, _ in some if row.calls_digest is not None}
@@ -266,6 +270,29 @@ class BundleReads:
                 if put in known:
                     # A record and what rests on it are noted together, but a head may have been signed between.
                     yield line if called.get(row.calls_digest) in known else {**line, "calls": None}
+                elif wanted(line):
+                    raise unproved(row.native_id, row.digest)
+
+    def gone(self) -> Iterator[Line]:
+        """What stood like this and cannot be handed over any more: it was erased, or kept before there was a ledger."""
+        for row in self._rows(sql.EVIDENCE, as_of=self._heads.as_of, gone=True):
+            if self._stood(row):
+                yield _gone(row, self._heads.as_of)
+
+    def _stood(self, row: Row[Any]) -> bool:
+        """Whether it is told for when it stood alone: in the period, or as an input of a join."""
+        whole = self._asked.partial is None
+        in_period = row.valid_to > self._asked.begins and row.valid_from < self._known_to
+        return (whole and in_period) or self._joins.fed_by(row.source_id, of_type(row.resource_type), row.stood)
+
+    @cached_property
+    def _joins(self) -> Joins:
+        heads, partial = self._heads, self._asked.partial is not None
+        joined = {"joined": list(self._inputs), "partial": partial, "size": heads.end_size, "start": heads.start_size}
+        about = joined | self._window | narrowed(self._asked, self._controls)
+        return Joins(
+            ((row.source_id, row.resource_type, row.at) for row in self._rows(sql.BUILDS, **about)), self._inputs
+        )
 
     def _put(self, address: str) -> UUID:
         """The event under which the ledger has a content: it is put anew, elsewhere, after it was erased."""
@@ -328,38 +355,25 @@ class BundleReads:
         """A perfect subtree's hash."""
         return self._node(level, index)
 
+    def rotation(self, before: VerifierKey, after: VerifierKey) -> InclusionProof | None:
+        """That the ledger names one key as the next, under the first head over that entry, which both signed."""
+        return rotation(self._connection, self._tenant, self._nodes, before, after)
+
+    def _nodes(self, size: int) -> Nodes:
+        return nodes(size, lambda level, number: _there(self._copy.tile(level, number)), self._copy.leaves)
+
     @property
     def _known_to(self) -> datetime:
         return min(self._asked.ends, self._heads.as_of)
 
     @property
     def _window(self) -> dict[str, datetime]:
-        return {"begins": self._asked.begins, "known_to": self._known_to}
+        """The period, what of it is known, and the head, until which spans are told."""
+        return {"begins": self._asked.begins, "known_to": self._known_to, "as_of": self._heads.as_of}
 
     def _rows(self, statement: str, **values: Any) -> Iterator[Row[Any]]:
         found = self._connection.execution_options(yield_per=AT_ONCE).execute(text(statement), values)
         yield from found
-
-
-def _run(row: Row[Any]) -> Line:
-    if row.facts is None:
-        if row.finished_at is None:
-            return {**_nothing_ran(str(row.source_id), stamp(row.slot), "running"), "run": str(row.run_id)}
-        return {
-            **_nothing_ran(str(row.source_id), stamp(row.slot), "missed"),
-            "ended_as": row.state,
-            "was": str(row.run_id),
-        }
-    if row.idx is None:  # it ended after the head
-        return {**_nothing_ran(str(row.source_id), stamp(row.slot), "running"), "run": str(row.run_id)}
-    return {**row.facts, "salt": bytes(row.salt).hex()}
-
-
-def _nothing_ran(source: str, slot: str, state: str) -> Line:
-    return {
-        "run": None, "source": source, "slot": slot, "state": state, "scope_version": None, "started_at": None,
-        "finished_at": None, "counts": {}, "places": [], "salt": None,
-    }  # fmt: skip
 
 
 def _evidence(row: Row[Any], as_of: datetime) -> Line:
@@ -380,8 +394,22 @@ def _evidence(row: Row[Any], as_of: datetime) -> Line:
         "type_version": row.type_version,
         "region": row.region,
         "place": row.place,
-        "stood": [[stamp(since), None if until > as_of else stamp(until)] for since, until in row.stood],
+        "stood": _times(row, as_of),
     }
+
+
+def _gone(row: Row[Any], as_of: datetime) -> Line:
+    return {
+        "source": str(row.source_id),
+        "resource": row.native_id,
+        "type": row.resource_type,
+        "digest": row.digest,
+        "stood": _times(row, as_of),
+    }
+
+
+def _times(row: Row[Any], as_of: datetime) -> list[list[str | None]]:
+    return [[stamp(since), None if until > as_of else stamp(until)] for since, until in row.stood]
 
 
 def _is(name: str, stored: bytes) -> bool:

@@ -15,6 +15,7 @@ from auditor.domain.ports import Objects
 from auditor.store.database import Database
 from auditor.store.reads import bundle_sql as sql
 from auditor.store.reads.bundle import BundleReads, Describe
+from auditor.store.reads.bundle_joins import Inputs
 from auditor.store.reads.heads import choose, note_of, signed_at
 
 
@@ -24,6 +25,7 @@ def reading(
     objects: Objects,
     library: Library,
     describe: Describe,
+    inputs: Inputs,
     product: str,
     tenant: UUID,
     bundle: Bundle,
@@ -41,6 +43,7 @@ def reading(
             choose(connection, bundle.asked, end_size=bundle.head_size),
             objects,
             describe,
+            inputs=inputs,
             controls=checks_of(library),
             fresh=freshness(library),
             product=product,
@@ -49,15 +52,13 @@ def reading(
 
 def estimate(connection: Connection, asked: Asked, library: Library) -> Estimate:
     """What such a bundle would hold, counted now."""
-    of = checks_of(library)
-    checks = sorted({check for control in asked.controls for check in of.get(control, ())})
     window = {"begins": asked.begins, "ends": asked.ends}
-    narrowed = {"checks": checks if asked.controls else None, "sources": [UUID(one) for one in asked.sources] or None}
-    found = connection.execute(text(sql.FINDINGS_OF), window | narrowed).one()
-    evidence = connection.execute(text(sql.EVIDENCE_OF), window).scalar_one()
+    found = connection.execute(text(sql.FINDINGS_OF), window | sql.narrowed(asked, checks_of(library))).one()
+    evidence = found.evidence if asked.partial else connection.execute(text(sql.EVIDENCE_OF), window).scalar_one()
     size = connection.execute(text("SELECT max(size) FROM ledger_checkpoint")).scalar_one()
     head_at = None if size is None else signed_at(note_of(connection, size))
-    return Estimate(found.findings, found.spans, evidence, 0 if asked.partial else size or 0, head_at)
+    without = tuple(sorted(set(asked.resources) - set(found.told or ())))
+    return Estimate(found.findings, found.spans, evidence, 0 if asked.partial else size or 0, head_at, without)
 
 
 def checks_of(library: Library) -> Mapping[str, Sequence[str]]:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from auditor.domain.bundle import Asked
+
 SOURCES = """
 SELECT s.source_id, s.kind, s.account, s.name, s.partition, s.endpoint_url, coalesce(nullif(coalesce(s.answered_by, s.endpoint_url), ''), (
         SELECT min(e.endpoint COLLATE "C") FROM evidence_span e JOIN resource r ON r.tenant_id = e.tenant_id AND r.resource_id = e.resource_id
@@ -29,7 +35,7 @@ GROUP BY r.source_id, e.place, r.type ORDER BY r.source_id, e.place COLLATE "C",
 """
 COVERAGE = """
 SELECT source_id, place, resource_type, state, detail, action, listed, denied_details, rota, valid_from, last_at, valid_to
-FROM coverage_span WHERE valid_from < :known_to AND valid_to > :begins
+FROM coverage_span WHERE valid_from < :as_of AND valid_to > :begins
 ORDER BY source_id, place COLLATE "C", resource_type COLLATE "C", valid_from
 """
 RUNS = """
@@ -52,10 +58,51 @@ JOIN ledger_entry e ON e.tenant_id = s.tenant_id AND e.event_id = s.opened_event
 JOIN ledger_salt l ON l.tenant_id = s.tenant_id AND l.subject = CAST(s.opened_event AS text)
 WHERE (CAST(:checks AS text[]) IS NULL OR f.check_id = ANY (:checks))
     AND (CAST(:sources AS uuid[]) IS NULL OR f.source_id = ANY (:sources))
+    AND (CAST(:resources AS text[]) IS NULL OR r.native_id = ANY (:resources))
 ORDER BY f.source_id, f.place COLLATE "C", r.native_id COLLATE "C", f.check_id COLLATE "C", s.seq
+"""
+# What was noted so long before the head that it would be under it, had its clock been right.
+HELD_BACK = """
+SELECT f.check_id, r.native_id, s.recorded_at, count(*) OVER () AS n FROM finding f
+JOIN resource r ON r.tenant_id = f.tenant_id AND r.resource_id = f.resource_id
+JOIN finding_span s ON s.tenant_id = f.tenant_id AND s.finding_id = f.finding_id
+JOIN ledger_salt l ON l.tenant_id = s.tenant_id AND l.subject = CAST(s.opened_event AS text)
+LEFT JOIN ledger_entry e ON e.tenant_id = s.tenant_id AND e.event_id = s.opened_event
+WHERE e.idx IS NULL AND s.recorded_at < :settled AND s.valid_to > :begins
+    AND (CAST(:checks AS text[]) IS NULL OR f.check_id = ANY (:checks))
+    AND (CAST(:sources AS uuid[]) IS NULL OR f.source_id = ANY (:sources))
+    AND (CAST(:resources AS text[]) IS NULL OR r.native_id = ANY (:resources))
+ORDER BY s.recorded_at, s.opened_event LIMIT 1
 """
 DEFINITION = """
 SELECT body FROM definition WHERE check_id = :check AND judged_digest = :judged AND published_digest = :published
+"""
+# A joined document was built when its evidence came to stand last before it was judged.
+BUILDS = """
+SELECT DISTINCT f.source_id, f.resource_type, b.valid_from AS at FROM finding f
+JOIN resource r ON r.tenant_id = f.tenant_id AND r.resource_id = f.resource_id
+JOIN finding_span s ON s.tenant_id = f.tenant_id AND s.finding_id = f.finding_id
+JOIN ledger_entry e ON e.tenant_id = s.tenant_id AND e.event_id = s.opened_event AND e.idx < :size
+JOIN evidence v ON v.tenant_id = s.tenant_id AND v.digest = s.evidence_digest
+CROSS JOIN LATERAL (
+    SELECT p.valid_from FROM evidence_span p
+    WHERE p.tenant_id = f.tenant_id AND p.resource_id = f.resource_id AND p.evidence_id = v.evidence_id AND p.valid_from <= :as_of
+    ORDER BY p.valid_from <= s.judged_as_of DESC, abs(extract(epoch FROM p.valid_from - s.judged_as_of)) LIMIT 1
+) b
+WHERE f.resource_type = ANY (:joined) AND (s.valid_to > :begins OR e.idx >= :start)
+    AND (:partial OR b.valid_from < :begins OR b.valid_from >= :known_to)
+    AND (CAST(:checks AS text[]) IS NULL OR f.check_id = ANY (:checks))
+    AND (CAST(:sources AS uuid[]) IS NULL OR f.source_id = ANY (:sources))
+    AND (CAST(:resources AS text[]) IS NULL OR r.native_id = ANY (:resources))
+"""
+COVERAGE_OF_JOINS = """
+SELECT DISTINCT source_id, place COLLATE "C" AS place, resource_type COLLATE "C" AS resource_type, state, detail, action, listed,
+    denied_details, rota, valid_from, last_at, valid_to
+FROM coverage_span c
+JOIN unnest(CAST(:sources AS uuid[]), CAST(:instants AS timestamptz[])) AS j (source, at)
+    ON j.source = c.source_id AND c.valid_from <= j.at AND c.valid_to > j.at
+WHERE c.valid_from >= :as_of OR c.valid_to <= :begins
+ORDER BY source_id, place, resource_type, valid_from
 """
 # One line per resource and content, however often it came back. The salt lies beside the key, and dies with it.
 EVIDENCE = """
@@ -79,7 +126,7 @@ LEFT JOIN LATERAL (
     LEFT JOIN ledger_salt t ON t.tenant_id = b.tenant_id AND t.subject = CAST(b.evidence_id AS text)
     WHERE b.tenant_id = s.tenant_id AND b.evidence_id = s.calls_id AND coalesce(o.salt, t.salt) IS NOT NULL
 ) c ON true
-WHERE coalesce(k.salt, l.salt) IS NOT NULL
+WHERE (coalesce(k.salt, l.salt) IS NULL) = :gone
 ORDER BY r.source_id, r.type COLLATE "C", r.native_id COLLATE "C", v.digest
 """
 CALLS = """
@@ -99,9 +146,24 @@ WHERE v.evidence_id = ANY (:subjects)
 """
 KNOWN = "SELECT event_id FROM ledger_entry WHERE event_id = ANY (:events) AND idx < :size"
 FINDINGS_OF = """
-SELECT count(*) AS spans, count(DISTINCT s.finding_id) AS findings FROM finding_span s
+SELECT count(*) AS spans, count(DISTINCT s.finding_id) AS findings,
+    count(DISTINCT s.evidence_digest) AS evidence, array_agg(DISTINCT r.native_id) FILTER (
+    WHERE r.native_id = ANY (CAST(:resources AS text[]))) AS told
+FROM finding_span s
 JOIN finding f ON f.tenant_id = s.tenant_id AND f.finding_id = s.finding_id
+JOIN resource r ON r.tenant_id = f.tenant_id AND r.resource_id = f.resource_id
 WHERE s.valid_from < :ends AND s.valid_to > :begins AND (CAST(:checks AS text[]) IS NULL OR f.check_id = ANY (:checks))
     AND (CAST(:sources AS uuid[]) IS NULL OR f.source_id = ANY (:sources))
+    AND (CAST(:resources AS text[]) IS NULL OR r.native_id = ANY (:resources))
 """
 EVIDENCE_OF = "SELECT count(DISTINCT evidence_id) FROM evidence_span WHERE valid_from < :ends AND valid_to > :begins"
+
+
+def narrowed(asked: Asked, controls: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """What a part is narrowed to, as its statements take it; checks by control."""
+    checks = sorted({check for control in asked.controls for check in controls.get(control, ())})
+    return {
+        "checks": checks if asked.controls else None,
+        "sources": [UUID(one) for one in asked.sources] or None,
+        "resources": list(asked.resources) or None,
+    }

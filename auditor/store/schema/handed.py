@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from auditor.store.columns import (
     at,
@@ -86,6 +86,7 @@ sign_request = tenants(
     words("note", null=True),
     words("sshsig", null=True),
     words("verifier_key", null=True),
+    sa.Column("retired", ARRAY(sa.Text), nullable=False, server_default=sa.text("'{}'::text[]")),
     words("refused", null=True),
     key("bundle_id", "sha256"),
     refers("bundle", "bundle_id"),
