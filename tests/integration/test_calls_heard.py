@@ -19,6 +19,7 @@ from auditor.domain.calls import Heard
 from auditor.domain.ports import CallFailed
 from auditor.simulators.aws import AwsEmulator
 from auditor.simulators.kubernetes_api import ClusterApi
+from auditor.simulators.kubernetes_faults import Trouble
 from tests.integration.test_client_tls import WHO, certificate
 
 DENIED = b"""<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error>
@@ -165,3 +166,15 @@ def test_a_cluster_is_heard_with_its_audit_id_and_the_certificate_it_showed(tmp_
     tls = hashlib.sha256(ssl.PEM_cert_to_DER_cert(shown)).hexdigest()
     assert len({one.request_id for one in heard}) == len(heard) >= 3
     assert {(one.host, one.tls) for one in heard} == {(address.netloc, tls)}
+
+
+def test_a_cluster_that_does_not_answer_any_more_is_not_heard(tmp_path: Path) -> None:
+    with ClusterApi() as api:
+        caller = connect_cluster(kubeconfig=api.kubeconfig(tmp_path / "kubeconfig"))
+        caller.ask("/version", action="get /version")
+        caller._sleep = lambda _: None
+        api.trouble(Trouble("cut", resource="configmaps"))
+        heard: list[Heard] = []
+        with pytest.raises(CallFailed):
+            list(caller.pages("core/v1:configmaps", {}, region="global", heard=heard.append))
+    assert heard == []
