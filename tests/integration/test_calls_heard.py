@@ -15,6 +15,7 @@ import pytest
 
 from auditor.collectors.aws._client import AwsCaller, connect
 from auditor.collectors.kubernetes._connection import connect as connect_cluster
+from auditor.collectors.pace import LocalBucket
 from auditor.domain.calls import Heard
 from auditor.domain.ports import CallFailed
 from auditor.simulators.aws import AwsEmulator
@@ -178,3 +179,19 @@ def test_a_cluster_that_does_not_answer_any_more_is_not_heard(tmp_path: Path) ->
         with pytest.raises(CallFailed):
             list(caller.pages("core/v1:configmaps", {}, region="global", heard=heard.append))
     assert heard == []
+
+
+@pytest.mark.parametrize(
+    ("host", "tls", "stands_in"),
+    [
+        ("sts.us-east-1.amazonaws.com", "5e", ""),
+        ("sts.us-east-1.amazonaws.com", "", "sts.us-east-1.amazonaws.com"),
+        ("sts.example.org", "5e", "sts.example.org"),
+    ],
+)
+def test_the_providers_own_host_is_believed_where_a_certificate_proves_it(host: str, tls: str, stands_in: str) -> None:
+    caller = AwsCaller(
+        None, account="1", identity="arn:aws:iam::1:user/a", endpoint_url=None, threads=1, bucket=LocalBucket(1, 1),
+        met=[Heard("r", host, tls)],
+    )  # fmt: skip
+    assert caller.endpoint == stands_in
