@@ -13,12 +13,14 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from auditor.bootstrap import Installation
+from auditor.domain.calls import Call, Heard
 from auditor.domain.coverage import Coverage
 from auditor.domain.evidence import Collection, Evidence, Provenance
 from auditor.domain.ports import Claim
@@ -26,7 +28,7 @@ from auditor.domain.scope import Scope
 from auditor.domain.source import GLOBAL, Source, public_id
 from auditor.domain.verdict import Verdict, VerdictWord
 from auditor.domain.volatile import beside
-from auditor.pipeline.preserve import preserve
+from auditor.pipeline.preserve import preserve, recorded
 from auditor.pipeline.track import track
 from auditor.proof.canonical import canonical, digest, stamp
 from auditor.proof.judge import CompiledCheck, compile_check, judge, published_digest
@@ -116,6 +118,14 @@ class Year:
         place = f"arn:bench:{REGION}"
         return Evidence(beside(KIND), 1, place, REGION, {"volatile": rows}, self._clock.at, ("bench:Get",))
 
+    def _calls(self, number: int, listing: Call) -> tuple[Call, ...]:
+        """A resource rests on its listing and three questions of its own; nothing shrinks a request id."""
+        return (listing, *(self._call(f"bench:get_{one}", {"Name": f"thing-{number}"}) for one in ("a", "b", "c")))
+
+    def _call(self, operation: str, params: dict[str, str]) -> Call:
+        heard = Heard(str(uuid4()), "bench.eu-west-1.amazonaws.com", "ab" * 32)
+        return Call(operation, params, REGION, 1, (heard,), self._clock.at, self._clock.at)
+
     def _looks(self) -> tuple[Coverage, ...]:
         return (Coverage(REGION, KIND, "ok", self._clock.at, self._resources),)
 
@@ -124,14 +134,20 @@ class Year:
             unit = books.unit(claim)
         mine = unit.place == REGION
         # All are listed; what did not change would be held, and a held resource writes nothing.
-        evidence = tuple(self._evidence(number) for number in range(self._resources)) if mine else ()
+        listing = self._call("bench:list_things", {})
+        evidence = tuple(
+            replace(self._evidence(number), calls=self._calls(number, listing) if number in changed else ())
+            for number in (range(self._resources) if mine else ())
+        )
         looks = self._looks() if mine else (Coverage(GLOBAL, "bench.none", "ok", self._clock.at),)
         asked = Provenance("arn:aws:sts::123456789012:assumed-role/auditor/bench", "", self._clock.at, self._clock.at)
-        fresh = [*(evidence[number] for number in changed), self._volatile()] if mine else []
-        evidence = (*evidence, *fresh[-1:])
+        evidence = (*evidence, *([self._volatile()] if mine else []))
+        collection = recorded(Collection(unit.place, evidence, looks, asked), {})
+        fresh = [*(evidence[number] for number in changed), evidence[-1]] if mine else []
+        fresh += [record.written for record in collection.records]
         addresses = preserve(fresh, self._here.objects, self.tenant)
         with self._here.open_tenant(self.tenant) as books:
-            books.keep(unit, Collection(unit.place, evidence, looks, asked), addresses, now=self._clock.at)
+            books.keep(unit, collection, addresses, now=self._clock.at)
 
     def _assess(self, claim: Claim, changed: range) -> None:
         with self._here.open_tenant(self.tenant) as books:

@@ -21,6 +21,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from auditor.bootstrap import Work
+from auditor.cli import main
 from auditor.collectors.aws._client import connect
 from auditor.collectors.declared import resource_types
 from auditor.domain.bundle import Asked, Bundle
@@ -484,6 +485,20 @@ def test_a_document_is_erased_with_its_evidence(world: Spine) -> None:
     with world.here.open_tenant(world.tenant) as books:
         books.destroy([address], now=world.clock())
     assert objects.open_beside(world.tenant, [name], sealed) == [None]
+
+
+def test_observing_says_by_which_request_ids_the_trail_has_our_calls(
+    world: Spine, whole: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = unpack(world, whole, tmp_path)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", world.emulator.url)
+    (tmp_path / "sample.txt").write_text("arn:aws:s3:::invoices\n")
+    main(["observe", str(root), "--sample", str(tmp_path / "sample.txt")])
+    told = capsys.readouterr()
+    line = next(line for line in told.out.splitlines() if "s3:get_bucket_encryption in" in line)
+    request_id = line.rpartition(": ")[2]
+    assert any(request_id in file.read_text() for file in root.glob("data/calls/*/*.json"))
+    assert "aws cloudtrail lookup-events" in told.err
 
 
 def test_sampled_resources_are_read_live_and_what_changed_since_is_named(

@@ -15,10 +15,12 @@ import pytest
 
 from auditor.collectors.aws._client import AwsCaller, connect
 from auditor.collectors.kubernetes._connection import connect as connect_cluster
+from auditor.collectors.pace import LocalBucket
 from auditor.domain.calls import Heard
 from auditor.domain.ports import CallFailed
 from auditor.simulators.aws import AwsEmulator
 from auditor.simulators.kubernetes_api import ClusterApi
+from auditor.simulators.kubernetes_faults import Trouble
 from tests.integration.test_client_tls import WHO, certificate
 
 DENIED = b"""<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error>
@@ -165,3 +167,31 @@ def test_a_cluster_is_heard_with_its_audit_id_and_the_certificate_it_showed(tmp_
     tls = hashlib.sha256(ssl.PEM_cert_to_DER_cert(shown)).hexdigest()
     assert len({one.request_id for one in heard}) == len(heard) >= 3
     assert {(one.host, one.tls) for one in heard} == {(address.netloc, tls)}
+
+
+def test_a_cluster_that_does_not_answer_any_more_is_not_heard(tmp_path: Path) -> None:
+    with ClusterApi() as api:
+        caller = connect_cluster(kubeconfig=api.kubeconfig(tmp_path / "kubeconfig"))
+        caller.ask("/version", action="get /version")
+        caller._sleep = lambda _: None
+        api.trouble(Trouble("cut", resource="configmaps"))
+        heard: list[Heard] = []
+        with pytest.raises(CallFailed):
+            list(caller.pages("core/v1:configmaps", {}, region="global", heard=heard.append))
+    assert heard == []
+
+
+@pytest.mark.parametrize(
+    ("host", "tls", "stands_in"),
+    [
+        ("sts.us-east-1.amazonaws.com", "5e", ""),
+        ("sts.us-east-1.amazonaws.com", "", "sts.us-east-1.amazonaws.com"),
+        ("sts.example.org", "5e", "sts.example.org"),
+    ],
+)
+def test_the_providers_own_host_is_believed_where_a_certificate_proves_it(host: str, tls: str, stands_in: str) -> None:
+    caller = AwsCaller(
+        None, account="1", identity="arn:aws:iam::1:user/a", endpoint_url=None, threads=1, bucket=LocalBucket(1, 1),
+        met=[Heard("r", host, tls)],
+    )  # fmt: skip
+    assert caller.endpoint == stands_in

@@ -122,7 +122,7 @@ class AwsCaller:
             heard(last)
 
     def _meet(self, one: Heard) -> None:
-        """Remember the first host that is not the provider's own, whoever configured it: a file, the environment, a proxy."""
+        """Remember the first host that is not the provider's own, whoever configured it: the source, a file, the environment."""
         if not self.endpoint and not (one.tls and providers_own(one.host, self.partition)):
             self.endpoint = one.host
 

@@ -242,6 +242,7 @@ class ClusterCaller:
             self._calls[operation] += 1
         headers = {"Accept": accept} | ({"Content-Type": JSON} if body is not None else {})
         request = client.param_serialize(method, path, header_params=headers, body=body, auth_settings=["BearerToken"])
+        self._ear.take()  # what an earlier request was answered is nothing to this one
         response: Any = client.call_api(*request, _request_timeout=TIMEOUT)  # its reading is not typed
         self._ear.last = Heard(response.headers.get("Audit-Id", ""), self.host, peer_of(response.response))
         return response.status, response.headers, response.read()
