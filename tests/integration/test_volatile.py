@@ -6,16 +6,21 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from auditor.collectors.aws._client import connect
 from auditor.collectors.declared import resource_types
 from auditor.domain.bundle import Asked
 from auditor.domain.retention import Hold
+from auditor.domain.source import GLOBAL, Place
 from auditor.domain.volatile import MARK
+from auditor.pipeline.observe import observe
 from auditor.pipeline.reperform import reperform
 from auditor.proof.bundle import verify
 from auditor.proof.note import VerifierKey
@@ -31,6 +36,7 @@ AT = datetime(2026, 10, 1, 6, tzinfo=UTC)
 DAY = timedelta(days=1)
 USED = "iam.user.credentials_used"
 USER = "aws.iam.user"
+PLACE_ID = Place(ACCOUNT, GLOBAL).native_id
 BUSY = tuple(f"user-{number:02}" for number in range(24))
 BACK, LEFT = "back.again", "left.unused"
 NAMES = (*BUSY, BACK, LEFT)
@@ -255,6 +261,24 @@ def test_every_verdict_over_last_uses_is_repeated_from_a_bundle(world: Spine, tm
     assert sum(line["type"] == USER + MARK for line in lines) == 4
     inventory = json.loads((root / "data/inventory.json").read_bytes())["resources"]
     assert not [one for one in inventory if MARK in one["resource_type"]]
+    assert observed(world, root, arn(BUSY[0])) == {("same", ())}, "a last use moved, and that is no other user"
+    world.emulator.client("iam").create_access_key(UserName=BUSY[0])
+    ((word, fields),) = observed(world, root, arn(BUSY[0]))
+    assert word == "different"
+    assert "active_keys" in fields
+    assert observed(world, root, PLACE_ID) == set(), "nobody samples the facts themselves"
+
+
+def observed(world: Spine, root: Path, resource: str) -> set[tuple[str, tuple[str, ...]]]:
+    """What a live look says of a resource's user or place, after one more sign-in."""
+    used(world, **dict.fromkeys(BUSY, 0))
+    with ThreadPoolExecutor(4) as pool:
+        told = observe(root, [resource], resource_types(), partial(_connect, world), pool=pool, clock=world.clock)
+        return {(one.said, one.fields) for one in told if one.sampled.resource_type in {USER, USER + MARK}}
+
+
+def _connect(world: Spine, _account: str) -> Any:
+    return connect(endpoint_url=world.emulator.url, threads=4)
 
 
 def test_a_part_of_a_bundle_holds_the_facts_that_its_verdicts_rest_on(world: Spine, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from auditor.domain.coverage import Coverage, CoverageState
 from auditor.domain.evidence import Standing
 from auditor.domain.finding import Current
 from auditor.domain.resource_type import DerivedType
+from auditor.domain.volatile import beside
 from auditor.pipeline.settled import EVALUATOR, built_from, settled, unsettled
 from tests.unit.pipeline.test_assess_and_track import LOCKED, ROOM, YOUNG
 from tests.unit.pipeline.world import ACCOUNT, NOW, room, shelf
@@ -119,6 +120,20 @@ def test_a_derived_type_is_built_again_when_an_input_its_reach_or_the_places_cha
         built(row("a"), replace(row("b"), region="eu-west-1")),
     ]
     assert len({same, *others}) == 7
+
+
+def test_a_derived_type_is_built_again_when_volatile_facts_of_an_input_moved() -> None:
+    def over(digest: str) -> str:
+        facts = row("place", kind=beside(shelf.name), digest=digest)
+        return built_from(room, {shelf.name: [row("a")], facts.resource_type: [facts]}, [], ())
+
+    assert len({over("then"), over("now"), built_from(room, {shelf.name: [row("a")]}, [], ())}) == 3
+
+
+def test_a_resource_whose_volatile_facts_moved_is_read_for_the_check_that_judged_others() -> None:
+    known, rows = found(FINDING, replace(FINDING, resource="b")), [row("a"), row("b")]
+    read, left = unsettled(rows, [shelf], [LOCKED], known, {}, NOW, {(LOCKED.id, "b"), (YOUNG.id, "a")})
+    assert ([one.native_id for one in read], [one.native_id for one in left]) == (["b"], ["a"])
 
 
 def test_what_a_derived_type_is_not_built_from_does_not_matter() -> None:
