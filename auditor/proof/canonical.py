@@ -19,6 +19,8 @@ _RFC_3339 = re.compile(
     re.ASCII,
 )
 
+_write = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
 
 def canonical(value: Any) -> bytes:
     """The one byte string that stands for a JSON value: keys sorted, no spaces, UTF-8 as it is.
@@ -30,7 +32,7 @@ def canonical(value: Any) -> bytes:
             holds itself or is nested too deep. Writing any of these would let two machines disagree on one digest.
     """
     try:
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text = _write(value)
     except (TypeError, RecursionError) as error:
         raise ValueError(f"not a canonical value: {error}") from error
     _refuse_silent_coercions(value)

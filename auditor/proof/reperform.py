@@ -210,26 +210,27 @@ class Reperformance:
         name = (span["document_digest"], span["evidence_digest"])
         found = self._documents.get(name)
         if found is None:
-            found = self._read(name[0], "documents", where)
-            kept = self._read(name[1], "evidence", where)
+            stored, found = self._read(name[0], "documents", where)
+            _, kept = self._read(name[1], "evidence", where)
             if kept["type"] != kind:
                 raise RefusedError(where, f"its evidence {name[1]} is of {kept['type']}, not of {kind}")
             # A derived type keeps its document as evidence, so the two can be held together here.
-            if kept["content"].keys() == {"document"} and canonical(kept["content"]["document"]) != canonical(found):
+            if kept["content"].keys() == {"document"} and canonical(kept["content"]["document"]) != stored:
                 raise RefusedError(where, f"its evidence {name[1]} holds another document")
             if len(self._documents) >= KEPT:
                 self._documents.clear()
             self._documents[name] = found
         return found
 
-    def _read(self, digest: str, folder: str, where: str) -> dict[str, Any]:
+    def _read(self, digest: str, folder: str, where: str) -> tuple[bytes, dict[str, Any]]:
         path = f"data/{folder}/{digest[:2]}/{digest}.json"
         if self._bag.payload.get(path) != digest:
             raise RefusedError(where, f"{path} is not in the bundle")
-        found = json.loads(self._bag.read(path))
+        stored = self._bag.read(path)
+        found = json.loads(stored)
         if not isinstance(found, dict):
             raise RefusedError(path, "not a JSON object")
-        return found
+        return stored, found
 
     def _count_as_it_stands(self, line: Mapping[str, Any], spans: list[dict[str, Any]]) -> None:
         moment = self._period.known_to
