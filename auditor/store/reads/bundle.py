@@ -146,10 +146,21 @@ class BundleReads:
             told = {"source": str(row.source_id), "place": row.place, "resource_type": row.resource_type, "n": row.n}
             yield told
 
+    def left_out(self) -> Iterable[Line]:
+        """What is not connected on purpose, with who decided it and why."""
+        for row in self._rows(sql.LEFT_OUT, as_of=self._heads.as_of):
+            yield {
+                "kind": row.kind,
+                "id": row.native_id,
+                "by": row.decided_by,
+                "reason": row.reason,
+                "valid_from": stamp(row.valid_from),
+            }
+
     def coverage(self) -> Iterator[Line]:
         """Every interval that reaches into the period, cut at the head's time."""
         as_of = self._heads.as_of
-        for row in self._rows(sql.COVERAGE, **self._window):
+        for row in self._rows(sql.COVERAGE, begins=self._asked.begins, as_of=as_of):
             yield {
                 "source": str(row.source_id),
                 "place": row.place,
@@ -332,7 +343,7 @@ def _run(row: Row[Any]) -> Line:
         }
     if row.idx is None:  # it ended after the head
         return {**_nothing_ran(str(row.source_id), stamp(row.slot), "running"), "run": str(row.run_id)}
-    return {**row.facts, "salt": bytes(row.salt).hex()}
+    return {**row.facts, "salt": bytes(row.salt).hex(), "baseline": row.baseline}
 
 
 def _nothing_ran(source: str, slot: str, state: str) -> Line:
