@@ -14,7 +14,7 @@ from itertools import islice, pairwise
 from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from auditor.domain import told
 from auditor.domain.control import Library
@@ -24,7 +24,7 @@ from auditor.domain.opened import DIFFERENCES, Difference, difference
 from auditor.proof.judge import published_digest
 from auditor.store import schema
 from auditor.store.ids import resource_id
-from auditor.store.scoped import Scoped
+from auditor.store.redrawing import Redrawing
 
 AT_ONCE = 500
 NOWHERE = UUID(int=0)
@@ -92,7 +92,7 @@ class Text(NamedTuple):
     difference: Difference | None
 
 
-class BringingIn(Scoped):
+class BringingIn(Redrawing):
     """Writes what a bundle tells under its tenant, whose books are blank."""
 
     def bring_in(self, telling: Telling, library: Library) -> BroughtIn:
@@ -103,7 +103,7 @@ class BringingIn(Scoped):
         """
         try:
             return self._bring_in(telling, library)
-        except DBAPIError as error:
+        except (DataError, IntegrityError) as error:
             said = str(error.orig).splitlines()[0]
             raise ExportError(
                 f"the bundle's files do not fit together: {said}",
@@ -123,6 +123,7 @@ class BringingIn(Scoped):
             self._keep_findings(findings, texts, library, brought)
         for index in batches(telling.index()):
             self._keep_evidence(index)
+        self.redraw()
         return brought
 
     def _keep_sources(self, telling: Telling, as_of: datetime) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,7 +24,6 @@ from auditor.store.reads import Connection, findings, history, posture, requirem
 from auditor.store.reads.findings import FindingFilter
 from auditor.store.reads.inventory import inventory
 from dashboard.opened import application
-from tests.fixtures.database import Provisioned
 from tests.fixtures.spine import Spine
 from tests.integration.test_bundle import BEGINS, create, unpack, world
 
@@ -79,7 +77,7 @@ def shown(detail: Any) -> Any:
     found = detail.provenance and {name: detail.provenance[name] for name in told}
     # About a place there is no evidence: the books keep an empty word there, and a bundle a null.
     span = {name: value or None if name.endswith("_digest") else value for name, value in detail.span.items()}
-    return detail.row, span, found, detail.last_look_at, detail.standing
+    return detail.row, span, found, detail.last_look_at, detail.standing, detail.definition
 
 
 def test_findings_tell_the_same_one_by_one_and_with_their_history(both: Both) -> None:
@@ -133,6 +131,14 @@ def test_drift_coverage_and_inventory_tell_the_same(both: Both) -> None:
     assert second == first
 
 
+def test_the_chart_of_the_period_is_the_same(both: Both) -> None:
+    library, until = both.world.here.library, both.as_of.date()
+    first, second = both.asked(lambda conn: posture.daily(conn, library, until=until, days=5))
+    assert len(first) == 5
+    assert len({one.by_framework["hipaa"] for one in first}) > 1
+    assert second == first
+
+
 def test_sources_tell_the_same(both: Both) -> None:
     first, second = both.asked(lambda conn: sources.sources(conn, both.as_of))
     assert [one.run.state for one in first] == ["done"]
@@ -174,7 +180,7 @@ def addresses(both: Both, app: Flask, *, read: bool = False) -> Iterator[str]:
             continue
         real = {"finding": ids[1], "control": "data-access-recorded", "framework": "hipaa"}
         given = real.get(rule.endpoint.partition(".")[0], ids[0])
-        values = {name: "app.css" if name == "filename" else given for name in rule.arguments}
+        values: dict[str, Any] = {name: "app.css" if name == "filename" else given for name in rule.arguments}
         with app.test_request_context():
             yield url_for(rule.endpoint, **values)
 
