@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from auditor.domain.control import Library
 from auditor.domain.errors import ConfigurationError
-from auditor.domain.opened import Opened, of_part
+from auditor.domain.opened import Difference, Opened, of_part
 from auditor.exports.opening import BundleFolder
 from auditor.proof.report import PINNED, Report
 
@@ -62,38 +62,44 @@ def opened_books(root: Path, said: Report, library: Library, home: Path) -> Iter
             "showing a bundle in the dashboard needs the embedded database, which is not installed",
             advice="Install the extra 'embedded', or look at the bundle's own pages: --pages",
         )
-    folder = BundleFolder(root)
-    audit, roles = folder.audit(), Roles()
+    folder, roles = BundleFolder(root), Roles()
     server = embedded.start(home, roles)
     try:
         migrate(server.urls.owner, roles)
         with closing(connect(server.urls.app, connections=2)) as blank:
-            tenant, brought = _brought(blank, folder, audit, library)
+            books = bring_in(blank, folder, said, library)
         freeze(server.urls.admin, roles.app)
         with closing(connect(server.urls.app)) as app:
-            yield OpenedBooks(
-                bundle=_opened(folder.identity, audit, said, brought.differences),
-                tenant=tenant,
-                library=of_part(library, brought.checks) if audit.partial else library,
-                app=app,
-                folder=folder,
-            )
+            yield replace(books, app=app)
     finally:
         server.stop()
 
 
-def _brought(blank: Database, folder: BundleFolder, audit: AuditTold, library: Library) -> tuple[Tenant, Any]:
+def bring_in(blank: Database, folder: BundleFolder, said: Report, library: Library) -> OpenedBooks:
+    """A bundle's contents as the one tenant of a database that has no rows.
+
+    Raises:
+        ExportError: The files do not fit together.
+    """
     from auditor.store.bringing_in import BringingIn  # noqa: PLC0415  (SQLAlchemy is not for scans)
     from auditor.store.identity import Identities  # noqa: PLC0415
     from auditor.store.memory import MemoryObjects  # noqa: PLC0415
     from auditor.store.tenant_store import EVALUATOR  # noqa: PLC0415
 
+    audit = folder.audit()
     tenant = Identities(blank).add_tenant(audit.tenant, slug=SLUG, name=audit.name, now=audit.period.begins)
     with blank.under(tenant.id) as connection:
-        return tenant, BringingIn(connection, tenant.id, MemoryObjects(), EVALUATOR).bring_in(folder, library)
+        brought = BringingIn(connection, tenant.id, MemoryObjects(), EVALUATOR).bring_in(folder, library)
+    return OpenedBooks(
+        bundle=_opened(folder.identity, audit, said, brought.differences),
+        tenant=tenant,
+        library=of_part(library, brought.checks) if audit.partial else library,
+        app=blank,
+        folder=folder,
+    )
 
 
-def _opened(identity: str, audit: AuditTold, said: Report, differences: Mapping[str, Any]) -> Opened:
+def _opened(identity: str, audit: AuditTold, said: Report, differences: Mapping[str, Difference]) -> Opened:
     return Opened(
         identity=identity,
         name=audit.name,
