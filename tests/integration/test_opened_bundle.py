@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +25,7 @@ from auditor.store.reads import Connection, findings, history, posture, requirem
 from auditor.store.reads.findings import FindingFilter
 from auditor.store.reads.inventory import inventory
 from dashboard.opened import application
-from tests.fixtures.spine import Spine
+from tests.fixtures.spine import DAY, Spine
 from tests.integration.test_bundle import BEGINS, create, unpack, world
 
 __all__ = ["world"]  # a fixture: what is asked for by name must be known by name
@@ -57,12 +58,17 @@ class Both:
             return first, read(opened)
 
 
-@pytest.fixture(scope="module")
-def both(world: Spine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
-    bundle = create(world, Asked(("hipaa", "soc2"), BEGINS, LATER))
-    root = unpack(world, bundle, tmp_path_factory.mktemp("whole"))
+@contextmanager
+def opened(world: Spine, asked: Asked, folder: Path) -> Iterator[Both]:
+    root = unpack(world, create(world, asked), folder)
     with temporary_home("auditor-test-") as home, opened_books(root, verify(root), world.here.library, home) as books:
         yield Both(world, books, root)
+
+
+@pytest.fixture(scope="module")
+def both(world: Spine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    with opened(world, Asked(("hipaa", "soc2"), BEGINS, LATER), tmp_path_factory.mktemp("whole")) as made:
+        yield made
 
 
 def test_posture_tells_the_same(both: Both) -> None:
@@ -137,6 +143,31 @@ def test_the_chart_of_the_period_is_the_same(both: Both) -> None:
     assert len(first) == 5
     assert len({one.by_framework["hipaa"] for one in first}) > 1
     assert second == first
+
+
+def test_of_a_bundle_from_the_beginning_on_the_first_run_is_a_baseline_and_no_drift(
+    world: Spine, tmp_path: Path
+) -> None:
+    with opened(world, Asked((), BEGINS - 2 * DAY, LATER), tmp_path) as made:
+        first, second = made.asked(lambda conn: history.drift(conn, BEGINS - 2 * DAY, made.as_of, limit=500))
+    assert first.rows[-1].at > BEGINS
+    assert second == first
+
+
+def test_a_real_part_tells_its_control_as_the_whole_does_and_asks_for_nothing_else(
+    world: Spine, tmp_path: Path
+) -> None:
+    library = world.here.library
+    control = library.check["s3.bucket.public_access_blocked"].control
+    with opened(world, Asked(("soc2",), BEGINS, LATER, controls=(control,)), tmp_path) as made:
+        first, second = made.asked(lambda conn: requirements.control(conn, library, control, made.as_of))
+        assert second == first
+        standing = made.asked(lambda conn: posture.posture(conn, made.books.library, made.as_of))[1]
+        page = entered(made.books).get("/")
+    assert [one.id for one in made.books.library.controls] == [control]
+    assert all(not one.unseen for one in standing.frameworks)
+    assert standing.total == first.tally
+    assert "<strong>A part</strong> (controls)" in page.text
 
 
 def test_sources_tell_the_same(both: Both) -> None:
