@@ -244,6 +244,14 @@ def test_every_page_says_which_bundle_it_shows_and_holds_no_form_that_sends(both
     assert shown_pages > 10
 
 
+def test_nothing_shows_as_stale_because_time_went_on(both: Both) -> None:
+    client = entered(both.books)
+    page = client.get("/coverage").text
+    assert "aws.s3.bucket" in page
+    assert "Stale" not in page
+    assert "as of 6 Oct 2026, 06:00 UTC" in client.get("/").text
+
+
 def written(conn: Connection) -> dict[str, int]:
     """How many rows each table has."""
     return {name: conn.scalar(text(f"SELECT count(*) FROM {name}")) or 0 for name in schema.__all__ if name in OURS}
