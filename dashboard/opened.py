@@ -6,13 +6,12 @@ import hmac
 import secrets
 from datetime import datetime, timedelta
 from threading import Lock
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from auditor.bootstrap import now
 from auditor.domain.errors import AccessError
 from auditor.store.identity import SignedIn
-from auditor.trust.passwords import Passwords
 from dashboard import create_app
 from dashboard.context import DashboardContext
 from dashboard.security import token_hash
@@ -34,7 +33,7 @@ def application(books: OpenedBooks, *, base_url: str) -> tuple[Flask, str]:
     context = DashboardContext(
         open_read=books.app.reading,
         people=reader,
-        passwords=cast("Passwords", shut),
+        passwords=shut,
         webhooks=shut,
         preflights=shut,
         estate=shut,

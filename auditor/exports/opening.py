@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from auditor.domain import told
 from auditor.domain.errors import EvidenceError, ExportError
+from auditor.exports.bundle import stored_at
 from auditor.proof.bag import MANIFEST, Bag
 from auditor.proof.report import RefusedError, UnusableError
 
@@ -77,7 +78,7 @@ class BundleFolder:
     def index(self) -> Iterator[tuple[told.EvidenceTold, int]]:
         """The evidence, line by line, each with the size of its content."""
         for line in self._lines("data/evidence/index.jsonl", told.EvidenceTold):
-            path = _content(line.digest)
+            path = stored_at("evidence", line.digest)
             if path not in self._bag.payload:
                 raise ExportError(f"the bundle does not hold {path}, which its index names")
             yield line, (self._bag.root / path).stat().st_size
@@ -95,12 +96,15 @@ class BundleFolder:
         Raises:
             EvidenceError: It is not in the bundle, or not what its digest says.
         """
-        path = _content(digest)
+        path = stored_at("evidence", digest)
         if path not in self._bag.payload:
             raise EvidenceError(
                 "it is not in this bundle", advice="A part holds what its findings rest on, and no more"
             )
-        stored = self._bag.read(path)
+        try:
+            stored = self._bag.read(path)
+        except RefusedError as error:
+            raise EvidenceError(f"evidence {digest} was taken away since the bundle was opened") from error
         if hashlib.sha256(stored).hexdigest() != digest:
             raise EvidenceError(f"evidence {digest} was altered since the bundle was opened")
         found: Mapping[str, Any] = json.loads(stored)
@@ -130,7 +134,3 @@ def _parsed(stored: bytes, where: str, kind: type[_T]) -> _T:
             f"{where}: {field}: {first['msg'].lower()}",
             advice="It is no bundle that this release can show; try --pages",
         ) from None
-
-
-def _content(digest: str) -> str:
-    return f"data/evidence/{digest[:2]}/{digest}.json"

@@ -113,6 +113,9 @@ def test_evidence_is_held_against_its_digest_each_time_it_is_shown(bundle: Path)
     file.write_bytes(file.read_bytes() + b" ")
     with pytest.raises(EvidenceError, match="altered"):
         folder.evidence(digest)
+    file.unlink()
+    with pytest.raises(EvidenceError, match="taken away"):
+        folder.evidence(digest)
     with pytest.raises(EvidenceError, match="not in this bundle"):
         folder.evidence("0" * 64)
 
