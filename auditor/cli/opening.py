@@ -28,12 +28,12 @@ def show(root: Path, said: Report, *, port: int, browser: bool) -> int:
     Raises:
         ConfigurationError: The port is taken, or the embedded database cannot run here.
     """
-    from waitress.server import create_server  # noqa: PLC0415  (an extra, as the database is)
-
     telemetry.configure("error")
     with _ending(), closing(_bound(port)) as listening, temporary_home("auditor-bundle-") as home:
         print("bringing the bundle in …", file=sys.stderr, flush=True)
         with opened_books(root, said, shipped(), home) as books:
+            from waitress.server import create_server  # noqa: PLC0415  (of the same extra as the database, which is there)
+
             base_url = f"http://{LOOPBACK}:{listening.getsockname()[1]}"
             app, link = application(books, base_url=base_url)
             server = create_server(app, sockets=[listening], threads=4, ident=None)
