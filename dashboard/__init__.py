@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from auditor.trust.access import needs, refuse_unmarked
 from dashboard import errors, security, words
-from dashboard.pages import PAGES
+from dashboard.pages import OF_A_BUNDLE, PAGES, WITHOUT_A_BUNDLE
 
 if TYPE_CHECKING:
     from dashboard.context import DashboardContext
@@ -30,8 +30,10 @@ def create_app(context: DashboardContext) -> Flask:
     security.install(app)
     words.install(app)
     errors.install(app)
+    hidden = OF_A_BUNDLE if context.opened is None else WITHOUT_A_BUNDLE
     for page in PAGES:
-        app.register_blueprint(page)
+        if page.name not in hidden:
+            app.register_blueprint(page)
     needs("public")(app.view_functions["static"])
     refuse_unmarked(app.view_functions)
     if context.proxies:

@@ -14,6 +14,7 @@ from flask import current_app
 if TYPE_CHECKING:
     from auditor.domain.bundle import Asked, Bundle, Estimate
     from auditor.domain.control import Library
+    from auditor.domain.opened import Opened
     from auditor.domain.ports import Clock
     from auditor.domain.scope import Scope
     from auditor.domain.source import Source, SourceKind
@@ -148,7 +149,9 @@ class DashboardContext:
     ``open_read`` opens one read-only REPEATABLE READ transaction under a tenant, so a count and its rows agree. ``clock`` is
     the instant that pages show (the demo moves it); ``wall_clock`` is the real one, for sessions and limits. ``evidence``
     gives kept evidence by tenant and digest, or raises ``EvidenceError``; evidence and issued bundles are kept for
-    ``retention``. ``proxies`` is how many reverse proxies stand before us: only then is X-Forwarded-For believed.
+    ``retention``. ``proxies`` is how many reverse proxies stand before us: only then is X-Forwarded-For believed. ``opened`` is set
+    where the books are those of a bundle that was opened: then nothing can be changed, and ``enter`` says who signs in with the
+    token of a link, once.
     """
 
     open_read: Callable[[UUID], AbstractContextManager[Connection]]
@@ -167,6 +170,13 @@ class DashboardContext:
     base_url: str
     secure_cookies: bool
     proxies: int = 0
+    opened: Opened | None = None
+    enter: Callable[[str], SignedIn | None] = lambda _token: None
+
+    def since(self, days: int) -> datetime:
+        """So many days before the shown instant; of a bundle no earlier than its period, before which it does not tell all."""
+        wanted = self.clock() - timedelta(days=days)
+        return wanted if self.opened is None else max(wanted, self.opened.begins)
 
 
 def here() -> DashboardContext:

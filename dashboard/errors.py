@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from auditor.domain.errors import AuditorError, TenancyError
 from auditor.telemetry import logger
+from dashboard.context import here
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -26,6 +27,14 @@ _ADVICE = {
     413: ("Too large", "The form holds more than this page accepts."),
     429: ("Too many attempts", "Wait fifteen minutes, then try again."),
     500: ("This page failed", "Reload it. If it fails again, tell the operator the correlation id below."),
+}
+_OF_A_BUNDLE = {
+    401: (
+        "The link opens this bundle",
+        "Use the link that the command printed. It works once; for another browser, start the command again.",
+    ),
+    403: ("A bundle is read only", "What it tells cannot be changed, here or by whoever made it."),
+    404: ("Nothing is here", "The address is wrong, or this bundle does not tell of it."),
 }
 
 
@@ -51,5 +60,6 @@ def _failed(error: Exception) -> ResponseReturnValue:
 
 
 def _page(code: int, advice: str = "") -> ResponseReturnValue:
-    title, usual = _ADVICE.get(code, (HTTPStatus(code).phrase, "Go back and try another way."))
+    known = _ADVICE if here().opened is None else _ADVICE | _OF_A_BUNDLE
+    title, usual = known.get(code, (HTTPStatus(code).phrase, "Go back and try another way."))
     return render_template("pages/error.html", code=code, title=title, advice=advice or usual), code

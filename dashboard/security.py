@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 IDLE_FOR = timedelta(hours=2)
 LASTS_FOR = timedelta(hours=12)
 FORM_FIELD = "form_token"
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -116,6 +117,8 @@ def local_target(wanted: str | None) -> str:
 
 def _guard() -> AnyResponse | None:
     g.correlation = uuid4().hex
+    if here().opened is not None and request.method not in READING:
+        abort(403)  # before anything else is looked at: of a bundle nothing can be changed
     view = current_app.view_functions.get(request.endpoint or "")
     permission = permission_of(view) if view is not None else None
     token = request.cookies.get(_cookie("session"))
@@ -132,13 +135,13 @@ def _guard() -> AnyResponse | None:
             return _to_sign_in()
         if not asking().may(permission):
             abort(403)
-    if request.method not in {"GET", "HEAD", "OPTIONS"}:
+    if request.method not in READING:
         _refuse_forgery()
     return None
 
 
 def _to_sign_in() -> AnyResponse:
-    if request.method != "GET" or request.path.endswith((".csv", ".json")):
+    if request.method != "GET" or request.path.endswith((".csv", ".json")) or here().opened is not None:
         abort(401)
     wanted = request.full_path.rstrip("?")
     return redirect(url_for("sign_in.ask", next=wanted if wanted != "/" else None))
@@ -172,6 +175,9 @@ def _headers(response: Response) -> Response:
 
 
 def _cookie(kind: str) -> str:
+    opened = here().opened
+    if opened is not None:  # beside the session of an Auditor at another port of this host: cookies know no ports
+        return f"auditor-bundle-{opened.identity[:12]}-{kind}"
     return f"__Host-auditor-{kind}" if here().secure_cookies else f"auditor-{kind}"
 
 

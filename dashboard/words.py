@@ -79,6 +79,12 @@ FIELDS = {
     "strength": "Strength",
     "q": "Search",
 }
+DIFFERENCES = {
+    "gone": "This release has no such check",
+    "condition": "Judged by another condition than this release's",
+    "mapping": "The same condition; this release grades it or maps it to requirements otherwise",
+    "text": "The same condition, in other words",
+}
 REMEDIES = {
     "cli": "CLI",
     "terraform": "Terraform",
@@ -114,6 +120,7 @@ def install(app: Flask) -> None:
         CAUSES=CAUSES,
         COVERAGE=COVERAGE,
         FIELDS=FIELDS,
+        DIFFERENCES=DIFFERENCES,
         REMEDIES=REMEDIES,
         FORM_FIELD=FORM_FIELD,
         form_token=form_token,
@@ -129,6 +136,7 @@ def _of_request() -> dict[str, Any]:
         "person": signed_in(),
         "correlation": g.get("correlation", ""),
         "now": here().clock(),
+        "opened": here().opened,
         "may": _may,
     }
 

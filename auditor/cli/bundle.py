@@ -33,7 +33,8 @@ EPILOG = """examples:
   auditor reperform hipaa-2026.zip
   auditor observe hipaa-2026.zip --sample sample.txt --profile auditor-read-only
 
-verify, open, reperform and observe need no installation: no database, no key but the public one, and but for observe no network.
+verify, open, reperform and observe need no installation: no database (open brings a blank one and removes it), no key but the
+public one, and but for observe no network.
 exit codes: verify 0 verified, 1 refused, 2 unusable; reperform 0 all done and as judged, 1 refused or another document, 4 not all
 could be done; observe 0 all read and as they were, 1 some are not, 4 not all could be read.
 """
@@ -76,10 +77,12 @@ def add(commands: Any) -> None:
     verify.add_argument("--key", help="the log's public key as you got it by another way, or a file holding it")
     verify.add_argument("--json", action="store_true")
     verify.set_defaults(run=run_verify)
-    show = verbs.add_parser("open", help="show a bundle in a browser, read-only, on this machine", **_RAW)
+    show = verbs.add_parser("open", help="show a bundle in the dashboard, read-only, on this machine, offline", **_RAW)
     show.add_argument("bundle", type=Path, metavar="FILE|DIR")
     show.add_argument("--key", help="as for verify")
     show.add_argument("--port", type=int, default=0, help="(default: a free one)")
+    show.add_argument("--no-browser", action="store_true", help="print the link and open nothing")
+    show.add_argument("--pages", action="store_true", help="the bundle's own pages instead: no database is needed")
     show.set_defaults(run=run_open)
     again = commands.add_parser("reperform", help="derive a bundle's documents again from its evidence", **_RAW)
     again.add_argument("bundle", type=Path, metavar="FILE|DIR")
@@ -289,16 +292,22 @@ def run_verify(arguments: argparse.Namespace) -> int:
 
 
 def run_open(arguments: argparse.Namespace) -> int:
-    """Verify a bundle, then serve its own pages on the loopback until interrupted."""
-    from auditor.cli.showing import serve  # noqa: PLC0415  (likewise)
-    from auditor.exports.unpacking import unpacked  # noqa: PLC0415
+    """Verify a bundle, then show it on the loopback until interrupted; of one that is refused nothing is shown."""
+    from auditor.exports.unpacking import unpacked  # noqa: PLC0415  (likewise)
 
     with unpacked(arguments.bundle) as root:
         said = _verified(root, arguments.key)
         print(said.as_text(), flush=True)
         if said.exit_code:
             return said.exit_code
-        return serve(root, said, arguments.port)
+        browser = not arguments.no_browser
+        if arguments.pages:
+            from auditor.cli.showing import serve  # noqa: PLC0415  (likewise)
+
+            return serve(root, said, arguments.port, browser=browser)
+        from auditor.cli.opening import show  # noqa: PLC0415  (likewise)
+
+        return show(root, said, port=arguments.port, browser=browser)
 
 
 def run_reperform(arguments: argparse.Namespace) -> int:

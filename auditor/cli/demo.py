@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,13 +18,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 from auditor import telemetry
 from auditor.bootstrap import Installation, Work, call_pool, now
 from auditor.cli.clusters import identified
 from auditor.cli.connect import add_user
+from auditor.cli.temporary import temporary_home
 from auditor.cli.together import together
 from auditor.domain.errors import ConfigurationError, TenancyError
 from auditor.domain.scope import Scope
@@ -85,7 +83,7 @@ def demo(*, port: int | None, days: int | None, exit_when_done: bool) -> int:
     chosen = _port(port)
     password = secrets.token_urlsafe(12)
     with (
-        _home() as home,
+        temporary_home("auditor-demo-") as home,
         _starting(AwsEmulator()) as started,
         ClusterApi(clock=clock) as cluster,
         Receiver(clock=clock) as receiver,
@@ -243,18 +241,6 @@ def _starting(emulator: AwsEmulator) -> Iterator[Callable[[], AwsEmulator]]:
         finally:
             starting.exception()
             emulator.stop()
-
-
-@contextmanager
-def _home() -> Iterator[Path]:
-    """A folder of the demo's own; as root one that the database's user may pass."""
-    home = Path(tempfile.mkdtemp(prefix="auditor-demo-"))
-    if os.geteuid() == 0:
-        home.chmod(0o755)
-    try:
-        yield home
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def _port(wanted: int | None) -> int:

@@ -46,12 +46,13 @@ def server(root: Path, port: int) -> ThreadingHTTPServer:
     return ThreadingHTTPServer(("127.0.0.1", port), partial(Shown, directory=str(root)))
 
 
-def serve(root: Path, said: Report, port: int) -> int:
+def serve(root: Path, said: Report, port: int, *, browser: bool = True) -> int:
     """Show a bundle until interrupted."""
     with server(root, port) as shown:
         url = f"http://127.0.0.1:{shown.server_address[1]}/data/index.html"
         print(f"{said.identity[:16]} is shown at {url}; end with Ctrl-C", flush=True)
-        webbrowser.open(url)
+        if browser:
+            webbrowser.open(url)
         try:
             shown.serve_forever()
         except KeyboardInterrupt:

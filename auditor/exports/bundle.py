@@ -99,6 +99,9 @@ class BundleSource(Protocol):
     def inventory(self) -> Iterable[Line]:
         """The resources of ``inventory.json``."""
 
+    def left_out(self) -> Iterable[Line]:
+        """The decisions of ``inventory.json`` that something is not connected."""
+
     def coverage(self) -> Iterable[Line]:
         """``coverage.jsonl``."""
 
@@ -230,7 +233,8 @@ class BundleWriter:
         self.tree.put_json("data/scope.json", {"sources": list(self.source.scope())})
         self.tree.put_lines("data/scope_changes.jsonl", self.source.scope_changes())
         self.tree.put_lines("data/changes.jsonl", self.source.changes())
-        self.tree.put_json("data/inventory.json", {"resources": list(self.source.inventory())})
+        inventory = {"resources": list(self.source.inventory()), "left_out": list(self.source.left_out())}
+        self.tree.put_json("data/inventory.json", inventory)
         self.tree.put("data/limits.txt", texts.LIMITS.encode())
 
     def _reach(self) -> None:

@@ -55,9 +55,7 @@ class EmbeddedDatabase:
 
     def stop(self) -> None:
         """Let go; the last process that lets go stops the server."""
-        self._server.cleanup()
-        # At exit the wheel would make its lock again, perhaps where the data folder was removed by then.
-        atexit.unregister(self._server._cleanup)  # noqa: SLF001  (the wheel registers it and offers no other way)
+        _let_go(self._server)
 
 
 def start(home: Path, roles: Roles | None = None, *, database: str = DATABASE) -> EmbeddedDatabase:
@@ -82,9 +80,13 @@ def start(home: Path, roles: Roles | None = None, *, database: str = DATABASE) -
         if not (data / "PG_VERSION").exists():
             unfinished.touch()
         server = _started(home, data)
-        admin = server.get_uri(database="postgres")
-        ensure_roles(admin, roles)
-        ensure_database(admin, database, roles)
+        try:
+            admin = server.get_uri(database="postgres")
+            ensure_roles(admin, roles)
+            ensure_database(admin, database, roles)
+        except BaseException:
+            _let_go(server)
+            raise
         unfinished.unlink(missing_ok=True)
     return EmbeddedDatabase(
         server,
@@ -105,11 +107,18 @@ def _started(home: Path, data: Path) -> Any:
     try:
         server.start()
     except BaseException:
+        _let_go(server)
         # Interrupted between starting it and being on the wheel's list: nobody would ever stop it.
         if not _handles(data):
             stop(home)
         raise
     return server
+
+
+def _let_go(server: Any) -> None:
+    server.cleanup()
+    # At exit the wheel would make its lock again, perhaps where the data folder was removed by then.
+    atexit.unregister(server._cleanup)  # noqa: SLF001  (the wheel registers it and offers no other way)
 
 
 def stop(home: Path) -> bool:

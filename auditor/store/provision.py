@@ -129,6 +129,13 @@ def migrate(owner_url: str, roles: Roles) -> None:
         command.upgrade(config, "head")
 
 
+def freeze(admin_url: str, role: str) -> None:
+    """Let a role write nothing in any session that it begins from now on, and tell the planner what there is to read."""
+    with _administer(admin_url) as connection:
+        connection.exec_driver_sql(f'ALTER ROLE "{role}" SET default_transaction_read_only = on')
+        connection.exec_driver_sql("ANALYZE")
+
+
 def role_url(url: str, *, role: str | None = None, password: str | None = None, database: str | None = None) -> str:
     """The same server, as another role or for another database."""
     parsed = make_url(url)

@@ -12,6 +12,7 @@ from dashboard.pages import (
     framework,
     health,
     inventory,
+    opened,
     permissions,
     posture,
     sign_in,
@@ -36,4 +37,9 @@ PAGES = (
     webhooks.page,
     sign_in.page,
     health.page,
+    opened.page,
 )
+OF_A_BUNDLE = frozenset({"opened"})
+"""Pages that only an opened bundle has."""
+WITHOUT_A_BUNDLE = frozenset({"bundles", "permissions", "sign_in", "webhooks"})
+"""Pages about what a bundle does not tell: an opened one does not have them."""

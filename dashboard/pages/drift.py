@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from flask import Blueprint, abort, render_template, request
 
 from auditor.store.reads import history
@@ -27,5 +25,5 @@ def index() -> str:
         abort(400)
     until = context.clock()
     with context.open_read(asking().tenant) as conn:
-        drift = history.drift(conn, until - timedelta(days=days), until, kind=kind, limit=ROWS)
+        drift = history.drift(conn, context.since(days), until, kind=kind, limit=ROWS)
     return render_template("pages/drift.html", drift=drift, days=days, kind=kind, rows=ROWS)

@@ -53,6 +53,7 @@ def index(id_: UUID) -> str:
         provenance=detail.provenance,
         calls=calls,
         untold=untold,
+        definition=detail.definition,
         last_look_at=detail.last_look_at,
         stretches=stretches,
         check=context.library.check.get(row.check),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from flask import Blueprint, render_template
 
 from auditor.store.reads import history
@@ -24,7 +22,7 @@ def index() -> str:
     context, as_of = here(), here().clock()
     with context.open_read(asking().tenant) as conn:
         shown = reads.posture(conn, context.library, as_of)
-        week = history.drift(conn, as_of - timedelta(days=7), as_of, limit=0)
+        week = history.drift(conn, context.since(7), as_of, limit=0)
         days = reads.daily(conn, context.library, until=as_of.date(), days=DAYS)
     names = {one.id: one.name for one in context.library.frameworks}
     return render_template(

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from flask import Blueprint
 
 import dashboard
+from auditor.domain.opened import Opened
 from auditor.trust.access import permission_of
 from dashboard.context import DashboardContext
 from dashboard.pages import PAGES
 from dashboard.security import CSP
+from tests.fixtures.database import NOW
 from tests.fixtures.pages import bare_context
 
 ROOT = Path(dashboard.__file__).parent
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 PUBLIC = {"static", "sign_in.ask", "sign_in.enter", "health.alive", "health.ready"}
+
+
+def an_opened_bundle() -> Opened:
+    return Opened("d" * 64, "Acme", "auditor", (), NOW, NOW, NOW, False, False, (), (), {}, {})
 
 
 @pytest.fixture
@@ -30,6 +37,14 @@ def test_every_route_names_a_permission_and_only_these_are_public(context: Dashb
     asked = {name: permission_of(view) for name, view in views.items()}
     assert {name for name, permission in asked.items() if permission is None} == set()
     assert {name for name, permission in asked.items() if permission == "public"} == PUBLIC
+
+
+def test_of_an_opened_bundle_the_link_alone_is_public_and_nothing_signs_in_with_a_password(
+    context: DashboardContext,
+) -> None:
+    views = dashboard.create_app(replace(context, opened=an_opened_bundle())).view_functions
+    public = {name for name, view in views.items() if permission_of(view) == "public"}
+    assert public == {"static", "opened.enter", "health.alive", "health.ready"}
 
 
 def test_a_route_without_a_permission_stops_the_start(

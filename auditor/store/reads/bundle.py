@@ -164,6 +164,17 @@ class BundleReads:
             told = {"source": str(row.source_id), "place": row.place, "resource_type": row.resource_type, "n": row.n}
             yield told
 
+    def left_out(self) -> Iterable[Line]:
+        """What is not connected on purpose, with who decided it and why."""
+        for row in self._rows(sql.LEFT_OUT, as_of=self._heads.as_of):
+            yield {
+                "kind": row.kind,
+                "id": row.native_id,
+                "by": row.decided_by,
+                "reason": row.reason,
+                "valid_from": stamp(row.valid_from),
+            }
+
     def coverage(self) -> Iterator[Line]:
         """Every interval from the period's beginning to the head, at which it is cut: spans are told until then."""
         return map(self._covered, self._rows(sql.COVERAGE, **self._window))

@@ -36,7 +36,7 @@ def run_line(row: Row[Any]) -> Line:
         }
     if row.idx is None:  # it ended after the head
         return {**nothing_ran(str(row.source_id), stamp(row.slot), "running"), "run": str(row.run_id)}
-    return {**row.facts, "salt": bytes(row.salt).hex()}
+    return {**row.facts, "salt": bytes(row.salt).hex(), "baseline": row.baseline}
 
 
 def nothing_ran(source: str, slot: str, state: str) -> Line:

@@ -33,13 +33,17 @@ JOIN resource r ON r.tenant_id = e.tenant_id AND r.resource_id = e.resource_id
 WHERE e.valid_from <= :as_of AND e.valid_to > :as_of AND r.type NOT LIKE '%+volatile'
 GROUP BY r.source_id, e.place, r.type ORDER BY r.source_id, e.place COLLATE "C", r.type COLLATE "C"
 """
+LEFT_OUT = """
+SELECT kind, native_id, decided_by, reason, valid_from FROM left_out WHERE valid_from <= :as_of AND valid_to > :as_of
+ORDER BY kind COLLATE "C", native_id COLLATE "C"
+"""
 COVERAGE = """
 SELECT source_id, place, resource_type, state, detail, action, listed, denied_details, rota, valid_from, last_at, valid_to
 FROM coverage_span WHERE valid_from < :as_of AND valid_to > :begins
 ORDER BY source_id, place COLLATE "C", resource_type COLLATE "C", valid_from
 """
 RUNS = """
-SELECT r.run_id, r.source_id, r.slot, r.state, r.finished_at, m.facts, e.idx, s.salt FROM run r
+SELECT r.run_id, r.source_id, r.slot, r.state, r.baseline, r.finished_at, m.facts, e.idx, s.salt FROM run r
 LEFT JOIN run_manifest m ON m.tenant_id = r.tenant_id AND m.run_id = r.run_id
 LEFT JOIN ledger_entry e ON e.tenant_id = r.tenant_id AND e.event_id = r.run_id AND e.idx < :size
 LEFT JOIN ledger_salt s ON s.tenant_id = r.tenant_id AND s.subject = CAST(r.run_id AS text)

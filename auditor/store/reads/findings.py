@@ -289,6 +289,8 @@ class FindingDetail:
     last_look_at: datetime | None
     standing: str | None = None
     """Digest of the evidence that stands of the resource now: a finding lasts while what it is made of comes and goes."""
+    definition: Mapping[str, Any] | None = None
+    """The check as it judged, where it was kept: the library may say otherwise by now."""
 
 
 def finding(conn: sa.Connection, library: Library, id_: UUID, as_of: datetime) -> FindingDetail | None:
@@ -331,4 +333,13 @@ def finding(conn: sa.Connection, library: Library, id_: UUID, as_of: datetime) -
         .where(kept.resource_id == row.resource_id, kept.valid_to == FOREVER)
         .limit(1)
     )
-    return FindingDetail(row, span._asdict(), seen._asdict() if seen is not None else None, last_look_at, standing)
+    kept_as = db.definition.c
+    definition = conn.scalar(
+        sa.select(kept_as.body).where(
+            kept_as.check_id == row.check,
+            kept_as.judged_digest == span.judged_digest,
+            kept_as.published_digest == span.published_digest,
+        )
+    )
+    provenance = seen._asdict() if seen is not None else None
+    return FindingDetail(row, span._asdict(), provenance, last_look_at, standing, definition)

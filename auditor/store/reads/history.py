@@ -27,7 +27,10 @@ without deviating, and all other turns. A deviation that leaves the scope did no
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A constant stretch of a finding as it may be shown. ``until`` is none while it lasts; ``gone`` where the resource was."""
+    """A constant stretch of a finding as it may be shown. ``until`` is none while it lasts; ``gone`` where the resource was.
+
+    ``first`` is the one that the thread began with: in an opened bundle the oldest told need not be.
+    """
 
     state: str
     reason: str
@@ -39,6 +42,7 @@ class Stretch:
     judged_as_of: datetime | None
     evidence_digest: str | None
     published_digest: str | None
+    first: bool
 
     @property
     def gone(self) -> bool:
@@ -110,6 +114,7 @@ def _cut(span: Any, looks: Sequence[Look], as_of: datetime) -> list[Stretch]:
                 judged_as_of=None if shown.cause else span.judged_as_of,
                 evidence_digest=span.evidence_digest,
                 published_digest=span.published_digest,
+                first=span.seq == 1 and start == span.valid_from,
             )
         )
     return pieces
@@ -131,7 +136,7 @@ def _joined(pieces: Sequence[Stretch]) -> list[Stretch]:
         if last is not None and (last.state, last.reason) == (piece.state, piece.reason):
             joined[-1] = Stretch(
                 last.state, last.reason, last.cause, last.since, piece.until, last.run, last.recorded_at,
-                last.judged_as_of, last.evidence_digest, last.published_digest,
+                last.judged_as_of, last.evidence_digest, last.published_digest, last.first,
             )  # fmt: skip
         else:
             joined.append(piece)

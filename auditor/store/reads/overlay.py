@@ -23,7 +23,7 @@ from auditor.store import schema as db
 from auditor.store.reads.scope import outside
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from auditor.domain.control import Library
 
@@ -132,7 +132,6 @@ def groups(
     A finding is laid over by the coverage of the type its check asks for, so a line about a place follows the listing it
     stands for. ``named`` narrows by the resource's name.
     """
-    over = _over(looks(conn, as_of), outside(conn, as_of), as_of)
     finding = db.finding.c
     keys = (
         finding.check_id,
@@ -148,8 +147,14 @@ def groups(
     query = sa.select(*keys, sa.func.count(), sa.func.min(finding.since)).where(finding.state != "absent")
     if named is not None:
         query = query.join(db.resource, db.resource.c.resource_id == finding.resource_id).where(named())
+    return laid(conn, library, as_of, conn.execute(query.group_by(*keys)))
+
+
+def laid(conn: sa.Connection, library: Library, as_of: datetime, counted: Iterable[Sequence[Any]]) -> tuple[Group, ...]:
+    """What may be shown of findings that were counted as of an instant: the first eleven fields of ``Group`` each."""
+    over = _over(looks(conn, as_of), outside(conn, as_of), as_of)
     found = []
-    for row in conn.execute(query.group_by(*keys)):
+    for row in counted:
         check, control, source, place, kind, region, severity, tier, state, n, oldest = tuple(row)
         asked = library.check.get(check)
         fresh_for = asked.fresh_for if asked else FRESH
