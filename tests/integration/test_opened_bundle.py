@@ -20,6 +20,7 @@ from auditor.bootstrap.opened import OpenedBooks, opened_books
 from auditor.cli.temporary import temporary_home
 from auditor.domain.bundle import Asked
 from auditor.proof.bundle import verify
+from auditor.proof.canonical import stamp
 from auditor.store import schema
 from auditor.store.reads import Connection, findings, history, posture, requirements, sources
 from auditor.store.reads.findings import FindingFilter
@@ -249,7 +250,7 @@ def test_nothing_shows_as_stale_because_time_went_on(both: Both) -> None:
     page = client.get("/coverage").text
     assert "aws.s3.bucket" in page
     assert "Stale" not in page
-    assert "as of 6 Oct 2026, 06:00 UTC" in client.get("/").text
+    assert f'as of <time datetime="{stamp(both.as_of)}">' in client.get("/").text
 
 
 def written(conn: Connection) -> dict[str, int]:
