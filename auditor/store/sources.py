@@ -144,7 +144,8 @@ class SourceRows(LedgerRows):
 
         A region that went is not forgotten: what was found there ages, and is unknown in the end.
         """
-        before = self._one("SELECT regions, pinned FROM source WHERE source_id = :id FOR UPDATE", id=source)
+        # Not FOR UPDATE: units that write rows of this source at the same time hold its key, and may wait for what we hold.
+        before = self._one("SELECT regions, pinned FROM source WHERE source_id = :id FOR NO KEY UPDATE", id=source)
         if before is None:
             raise TenancyError(f"no source {source}")
         wanted = sorted(set(regions))

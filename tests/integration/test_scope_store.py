@@ -22,7 +22,7 @@ from auditor.store.reads.findings import FindingFilter, all_findings
 from auditor.store.reads.history import drift
 from auditor.store.reads.overlay import groups
 from auditor.store.reads.posture import counts, coverage
-from auditor.store.tenant_store import PostgresStore
+from auditor.store.tenant_store import PostgresStore, PostgresTenantStore
 from tests.fixtures.database import NOW
 from tests.fixtures.rows import DAY, Rows
 
@@ -241,6 +241,15 @@ def test_regions_are_set_once_and_the_change_is_recorded(estate: Estate) -> None
         assert books.regions(estate.source.id) == ("us-gov-west-1",)
         assert books.pinned(estate.source.id)
     assert len(estate.read("SELECT 1 FROM user_action WHERE action = 'source.regions'")) == 1
+
+
+def test_regions_are_set_beside_a_unit_that_writes_rows_of_the_source(estate: Estate) -> None:
+    with estate.app.under(estate.tenant) as unit, estate.app.under(estate.tenant) as other:
+        # What a foreign key takes of the source; a unit that has it may be waiting for a lock that we hold.
+        unit.execute(text("SELECT 1 FROM source WHERE source_id = :id FOR KEY SHARE"), {"id": estate.source.id})
+        other.execute(text("SET LOCAL lock_timeout = '1s'"))
+        books = PostgresTenantStore(other, estate.tenant, MemoryObjects(), "auditor test")
+        assert books.set_regions(estate.source.id, ["us-east-1"], pinned=True, by="ana", now=NOW)
 
 
 def test_a_disconnected_source_is_due_no_more_and_its_findings_are_excluded_with_who_and_why(estate: Estate) -> None:
