@@ -39,6 +39,7 @@ def application(books: OpenedBooks, *, base_url: str) -> tuple[Flask, str]:
         estate=shut,
         bundles=shut,
         evidence=books.evidence,
+        retention=timedelta(0),  # told on a page that is not there
         library=books.library,
         clock=lambda: books.bundle.as_of,
         wall_clock=now,
