@@ -8,17 +8,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from auditor.cli import eks
 from auditor.domain.control import SEVERITIES
 from auditor.domain.scope import Scope
 from auditor.domain.source import GLOBAL
 
 if TYPE_CHECKING:
+    from auditor.collectors.kubernetes._client import ClusterCaller
     from auditor.domain.control import Library
     from auditor.pipeline.plan import Selection
 
 EXAMPLES = """examples:
   auditor scan kubernetes
   auditor scan kubernetes --kubeconfig ./production.yaml --context production
+  auditor scan kubernetes --eks shop --region eu-central-1 --profile production
   auditor scan kubernetes --namespace payments --namespace web --fail-on high
   auditor scan kubernetes --format ndjson --out scan.ndjson
 """
@@ -33,7 +36,9 @@ def add(kinds: Any, exit_codes: str) -> None:
         epilog=f"{exit_codes}\n{EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    one.add_argument("--kubeconfig", type=Path, metavar="FILE", help="default: as kubectl finds it")
+    way = one.add_mutually_exclusive_group()
+    way.add_argument("--kubeconfig", type=Path, metavar="FILE", help="default: as kubectl finds it")
+    eks.add_options(way, one)
     one.add_argument("--context", metavar="C", help="context of the kubeconfig (default: the current one)")
     one.add_argument(
         "--namespace", action="append", default=[], metavar="N", help="only what stands in these (default: all)"
@@ -63,22 +68,18 @@ def add_permissions(kinds: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Scan, write, and say in the exit code what was found."""
     from auditor.cli.scan import finish, known, progress  # noqa: PLC0415  (it adds our command, so it imports us)
-    from auditor.collectors.kubernetes._connection import connect  # noqa: PLC0415  (the library costs 0.25 s)
     from auditor.pipeline.scan import scan  # noqa: PLC0415
 
     library = _library()
     known(arguments, "framework", set(library.framework))
     if arguments.threads < 1:
         arguments.parser.error("--threads takes a number from 1")
-    caller = connect(
-        kubeconfig=arguments.kubeconfig,
-        context=arguments.context,
-        namespaces=tuple(arguments.namespace),
-        threads=arguments.threads,
-    )
+    eks.check(arguments)
+    if arguments.eks is not None and arguments.context is not None:
+        arguments.parser.error("--context is one of a kubeconfig")
     seen = scan(
         _selection(library, tuple(arguments.framework)),
-        caller,
+        _caller(arguments),
         (GLOBAL,),
         clock=lambda: datetime.now(UTC),
         threads=arguments.threads,
@@ -86,6 +87,28 @@ def run(arguments: argparse.Namespace) -> int:
         kind="kubernetes",
     )
     return finish(seen, library, arguments)
+
+
+def _caller(arguments: argparse.Namespace) -> ClusterCaller:
+    namespaces, threads = tuple(arguments.namespace), arguments.threads
+    if arguments.eks is None:
+        from auditor.collectors.kubernetes._connection import connect  # noqa: PLC0415  (the library costs 0.25 s)
+
+        return connect(
+            kubeconfig=arguments.kubeconfig, context=arguments.context, namespaces=namespaces, threads=threads
+        )
+    from auditor.bootstrap.clusters import eks_cluster  # noqa: PLC0415  (boto3)
+    from auditor.settings import configured  # noqa: PLC0415
+    from auditor.trust.egress import Egress, parse_networks  # noqa: PLC0415
+
+    return eks_cluster(
+        eks.credentials(arguments),
+        arguments.eks,
+        arguments.region,
+        egress=Egress(parse_networks(configured().egress_allow)),
+        namespaces=namespaces,
+        threads=threads,
+    )
 
 
 def run_permissions(_: argparse.Namespace) -> int:
