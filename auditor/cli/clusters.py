@@ -46,6 +46,13 @@ def add_kind(kinds: Any) -> None:
     one.add_argument("--context", metavar="C", help="context of the kubeconfig (default: the current one)")
     one.add_argument("--ca", type=Path, metavar="FILE", help="certificate of its authority, PEM")
     one.add_argument("--token-file", type=Path, metavar="FILE", help="bearer token; kept encrypted")
+    one.add_argument(
+        "--namespace",
+        action="append",
+        default=[],
+        metavar="N",
+        help="only what stands in these is in scope (default: all)",
+    )
     one.add_argument("--every", type=float, default=HOURS, metavar="HOURS", help="how often (default: 24)")
     one.set_defaults(run=run_add, parser=one)
 
@@ -77,7 +84,8 @@ def run_add(arguments: argparse.Namespace) -> int:
         source, identity = identified(here, asked, token)
         every = timedelta(hours=arguments.every).total_seconds()
         with here.open_tenant(tenant) as books:
-            books.add_source(source, Scope(), regions=(), every=every, now=here.clock())
+            scope = Scope(namespaces=tuple(dict.fromkeys(arguments.namespace)))
+            books.add_source(source, scope, regions=(), every=every, now=here.clock())
     print(f"{source.name}: cluster {source.account}, asked as {identity}")
     _tell_end(source.access, here.clock())
     print("The first run starts as soon as a worker is up; it is a baseline and alerts nobody.")

@@ -60,8 +60,8 @@ def collect(
         known: What the run before kept, by type and id. A resource that is listed with the same digest and whose turn it
             is not is held: none of its own calls is made.
         rota: Whose turn it is, by type.
-        scope: Which resources are left out by tag or id: they are collected all the same and told as excluded. Places
-            are never left out this way.
+        scope: Which resources are left out by tag, id or namespace: they are collected all the same and told as excluded.
+            Places are never left out this way.
 
     Raises:
         AuditorError: The door says that looking must end.
@@ -70,7 +70,16 @@ def collect(
     asked = Questions(caller)
     tasks = _Tasks(pool)
     looks = [
-        Look(kind, place, caller, asked, clock, known=_comparable(kind, known, scope), rota=rota(kind.name))
+        Look(
+            kind,
+            place,
+            caller,
+            asked,
+            clock,
+            known=_comparable(kind, known, scope),
+            rota=rota(kind.name),
+            namespaces=scope.named_namespaces,
+        )
         for kind in resource_types
         if (kind.place == "account") == (place.region == GLOBAL)
     ]

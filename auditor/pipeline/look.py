@@ -22,7 +22,7 @@ from auditor.domain.evidence import Evidence, Held, Known
 from auditor.domain.ports import Caller, CallFailed, Clock
 from auditor.domain.projection import UnseenFieldError, fill, hidden, project, tree
 from auditor.domain.reading import UNSEEN_KEY, Readings
-from auditor.domain.resource_type import COMMON, Read, ResourceType, templates
+from auditor.domain.resource_type import COMMON, WITHIN, Read, ResourceType, templates
 from auditor.domain.source import GLOBAL, Place
 from auditor.pipeline.ask import Answer, Broken, Questions, broken
 
@@ -61,6 +61,7 @@ class Look:
         *,
         known: Mapping[tuple[str, str], Known],
         rota: Rota,
+        namespaces: tuple[str, ...] = (),
     ) -> None:
         self.kind = kind
         self.rota = rota if kind.details else Rota()
@@ -69,7 +70,13 @@ class Look:
         self._clock = clock
         self._before = known
         self._region = caller.home if place.region == GLOBAL else place.region
-        self._common = {"account": caller.account, "partition": caller.partition, "region": self._region}
+        self._common = {
+            "account": caller.account,
+            "partition": caller.partition,
+            "region": self._region,
+            "namespaces": namespaces,
+        }
+        self._within: set[str] = set()
         self._failures: list[tuple[tuple[int, int], CallFailed, CoverageState]] = []
         self._denied: Counter[str] = Counter()
         self._lock = Lock()
@@ -89,6 +96,8 @@ class Look:
         try:
             answer = self._asked.answer(read, fill(read.params, {**outer, **self._common}), self._region)
             self._note(read, answer.failure, (level, index))
+            with self._lock:
+                self._within.update(page[WITHIN] for page in answer.pages if WITHIN in page)
             found.extend({**outer, **item} if outer else item for item in answer.items(read))
         except AuditorError:
             raise
@@ -161,6 +170,7 @@ class Look:
             action="" if failure is None or isinstance(failure, Broken) else failure.action,
             denied_details=tuple(sorted(self._denied.items())),
             rota=self.rota.every,
+            within=tuple(sorted(self._within)),
         )
 
     @property

@@ -175,7 +175,16 @@ class _Again:
 
     def _looks(self, source: str, at: datetime) -> list[Coverage]:
         return [
-            Coverage(one["place"], one["resource_type"], one["state"], at, one["listed"], one["detail"], one["action"])
+            Coverage(
+                one["place"],
+                one["resource_type"],
+                one["state"],
+                at,
+                one["listed"],
+                one["detail"],
+                one["action"],
+                within=tuple(one.get("within", ())),
+            )
             for one in self._coverage
             if one["source"] == source and instant(one["valid_from"]) <= at < instant(one["valid_to"])
         ]

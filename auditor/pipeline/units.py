@@ -194,7 +194,13 @@ class Workshop:
             judged = self._judged(selection, unit) if books.scope(unit.source).has_place(unit.place) else ()
             stands = Stands.of(books, unit, selection, judged)
             read, unread = unsettled(
-                stands.rows, stands.standing_types(judged), selection.checks, stands.current, stands.excluded, now
+                stands.rows,
+                stands.standing_types(judged),
+                selection.checks,
+                stands.current,
+                stands.excluded,
+                now,
+                stands.scope,
             )
             if stands.to_build:
                 read += stands.inputs_of(stands.to_build)
@@ -210,6 +216,7 @@ class Workshop:
                 as_of=now,
                 current=stands.current,
                 excluded=stands.excluded,
+                scope=stands.scope,
                 unread=unread,
                 kept=stands.kept,
             )

@@ -359,6 +359,10 @@ def _gone(place: str, coverage: Sequence[Coverage], unseen: Sequence[_Open]) -> 
     looks: dict[str, list[Coverage]] = {}
     for look in coverage:
         looks.setdefault(look.resource_type, []).append(look)
+    # What stands in a namespace that was left out is not gone; it waits for a look at it.
+    unseen = [
+        one for one in unseen if all(look.shows(one.seen.native_id) for look in looks.get(one.seen.resource_type, ()))
+    ]
     ends = {name: max(look.at for look in of) for name, of in looks.items() if all(look.complete for look in of)}
     return [
         {"resource": span.resource, "from": span.valid_from, "to": ends[span.seen.resource_type]}

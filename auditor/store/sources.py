@@ -16,7 +16,7 @@ from auditor.domain.scope import Scope
 from auditor.domain.source import ClusterAccess, Source
 from auditor.store import schema
 from auditor.store.noting import LedgerRows
-from auditor.store.reads.scope import ScopeVersion, scopes
+from auditor.store.reads.scope import ScopeVersion, namespaces, scopes
 
 # Who was disconnected comes back under its own id, with its history; anybody else of that account is refused.
 _AGAIN = """
@@ -118,6 +118,10 @@ class SourceRows(LedgerRows):
     def scopes(self, source: UUID) -> tuple[ScopeVersion, ...]:
         """Every version of the scope with who and why, the one in force first."""
         return scopes(self._connection, source)
+
+    def namespaces(self, source: UUID) -> tuple[str, ...] | None:
+        """The namespaces that the last runs over a cluster saw; none for an account, which has none."""
+        return namespaces(self._connection, source) if self.source(source).kind == "kubernetes" else None
 
     def regions(self, source: UUID) -> tuple[str, ...]:
         """The regions that runs of this source look at: those it has, as far as its scope holds them."""

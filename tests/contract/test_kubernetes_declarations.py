@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from auditor.collectors.kubernetes import resource_types
-from auditor.collectors.kubernetes._listing import METADATA_ONLY, NAMESPACED
+from auditor.collectors.kubernetes._listing import METADATA_ONLY, NAMESPACES
 from auditor.collectors.kubernetes._requests import parts
 from auditor.domain.resource_type import DerivedType, ResourceType
 from auditor.simulators.kubernetes_kinds import Kinds
@@ -31,7 +31,7 @@ def test_a_built_in_kind_is_named_as_the_api_names_it(kind: ResourceType) -> Non
     assert served is not None
     (item,) = kind.listing.page({"items": [{"metadata": {"name": "one"}}]})["items"]
     assert item["id"] == f"/{served.kind}/one"
-    assert kind.listing.params[NAMESPACED] is served.namespaced
+    assert (NAMESPACES in kind.listing.params) is served.namespaced
 
 
 @pytest.mark.parametrize("kind", [kind for kind in LISTED if kind not in BUILT_IN], ids=lambda kind: kind.name)

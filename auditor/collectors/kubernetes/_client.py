@@ -19,11 +19,12 @@ import urllib3
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
 
-from auditor.collectors.kubernetes._listing import METADATA_ONLY, NAMESPACED
+from auditor.collectors.kubernetes._listing import METADATA_ONLY, NAMESPACES
 from auditor.collectors.kubernetes._refusals import WAITING, first_line, object_in, refusal
 from auditor.collectors.kubernetes._requests import VERSION, action_of, parts, path_of
 from auditor.collectors.pace import Bucket, rate_key
 from auditor.domain.ports import CallFailed, StartOver
+from auditor.domain.resource_type import WITHIN
 from auditor.domain.source import GLOBAL
 
 PAGE = 500
@@ -72,22 +73,36 @@ class ClusterCaller:
     def pages(self, operation: str, params: Mapping[str, Any], *, region: str) -> Iterator[Mapping[str, Any]]:
         """The list page by page, all of one version; see ``domain.ports.Caller``.
 
-        Where only some namespaces are looked at, each is asked for its own; what one of them refuses is told when all the
-        others have answered.
+        Where only some namespaces are looked at, each is asked for its own; so it is where only some are in scope and the
+        whole may not be listed. What one of them refuses is told when all the others have answered.
 
         Raises:
             CallFailed: The server refused, or the call broke after its tries.
             StartOver: The listing cannot go on as it began.
         """
         del region  # a cluster is one place
-        if not self._namespaces or not params.get(NAMESPACED):
-            for page in self._listed(operation, "", params):
-                yield self._mine(operation, page)
+        if self._namespaces and NAMESPACES in params:
+            yield from self._one_by_one(operation, self._namespaces, params)
             return
+        begun = False
+        try:
+            for page in self._listed(operation, "", params):
+                begun = True
+                yield self._mine(operation, page)
+        except CallFailed as failure:
+            alone = params.get(NAMESPACES)
+            if begun or not alone or failure.kind != "denied":
+                raise
+            yield from self._one_by_one(operation, alone, params)
+
+    def _one_by_one(
+        self, operation: str, namespaces: Sequence[str], params: Mapping[str, Any]
+    ) -> Iterator[Mapping[str, Any]]:
         refused: CallFailed | None = None
-        for namespace in self._namespaces:
+        for namespace in namespaces:
             try:
-                yield from self._listed(operation, namespace, params)
+                for page in self._listed(operation, namespace, params):
+                    yield {**page, WITHIN: namespace}
             except StartOver:
                 raise
             except CallFailed as failure:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from auditor.domain.projection import project, tree
-from auditor.domain.resource_type import Listing
+from auditor.domain.resource_type import WITHIN, Listing
 
 NAMED = (
     "metadata.name",
@@ -25,8 +25,8 @@ NAMED = (
 """Kept of every object. Managed fields and the last applied manifest are kept of none: the latter copies secrets."""
 METADATA_ONLY = "metadata_only"
 """A parameter for the door: ask for metadata alone, so that contents never reach us (Secrets)."""
-NAMESPACED = "namespaced"
-"""A parameter for the door: whether objects of this kind stand in namespaces, so that it may ask for some of these alone."""
+NAMESPACES = "namespaces"
+"""A parameter for the door, of kinds that stand in namespaces: those that alone are in scope, if a rule names them."""
 
 
 def listing(
@@ -55,9 +55,10 @@ def listing(
     kept = tree((*NAMED, *keep))
 
     def page(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {"items": [_slim(item, kind, kept, add) for item in answer.get("items") or ()]}
+        within = {WITHIN: answer[WITHIN]} if WITHIN in answer else {}
+        return {"items": [_slim(item, kind, kept, add) for item in answer.get("items") or ()], **within}
 
-    asked: dict[str, Any] = {NAMESPACED: namespaced, METADATA_ONLY: metadata_only}
+    asked: dict[str, Any] = {METADATA_ONLY: metadata_only} | ({NAMESPACES: "{namespaces}"} if namespaced else {})
     return Listing(
         operation,
         items="items",

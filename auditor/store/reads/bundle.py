@@ -160,6 +160,7 @@ class BundleReads:
                 "listed": row.listed,
                 "denied_details": plain(row.denied_details),
                 "rota": row.rota,
+                "within": list(row.within),
                 "fresh_seconds": int(self._fresh.get(row.resource_type, FRESH).total_seconds()),
                 "unsupported_means": "not_applicable",
                 "valid_from": stamp(row.valid_from),

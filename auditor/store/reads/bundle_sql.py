@@ -25,7 +25,7 @@ WHERE e.valid_from <= :as_of AND e.valid_to > :as_of
 GROUP BY r.source_id, e.place, r.type ORDER BY r.source_id, e.place COLLATE "C", r.type COLLATE "C"
 """
 COVERAGE = """
-SELECT source_id, place, resource_type, state, detail, action, listed, denied_details, rota, valid_from, last_at, valid_to
+SELECT source_id, place, resource_type, state, detail, action, listed, denied_details, rota, within, valid_from, last_at, valid_to
 FROM coverage_span WHERE valid_from < :known_to AND valid_to > :begins
 ORDER BY source_id, place COLLATE "C", resource_type COLLATE "C", valid_from
 """

@@ -70,6 +70,7 @@ coverage_span = tenants(
     at("valid_to", default=FOREVER_SQL),
     id_("run_id"),
     number("rota", default="1"),
+    sa.Column("within", sa.ARRAY(sa.Text), nullable=False, server_default="{}"),
     key("source_id", "place", "resource_type", "valid_from"),
     refers("source", "source_id"),
 )
