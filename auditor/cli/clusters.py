@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from auditor.cli import eks
+from auditor.cli import certificates, eks
 from auditor.domain.errors import ConfigurationError, TenancyError
 from auditor.domain.scope import Scope
 from auditor.domain.source import ClusterAccess, Source, public_id
@@ -53,6 +53,7 @@ def add_kind(kinds: Any) -> None:
         metavar="N",
         help="only what stands in these is in scope (default: all)",
     )
+    certificates.add_option(one)
     one.add_argument("--every", type=float, default=HOURS, metavar="HOURS", help="how often (default: 24)")
     one.set_defaults(run=run_add, parser=one)
 
@@ -139,7 +140,8 @@ def run_token(arguments: argparse.Namespace) -> int:
 
 def _asked(arguments: argparse.Namespace, tenant: UUID) -> Source:
     """The source as it was typed, before anybody knows which cluster answers; one of EKS is known by its ARN beforehand."""
-    source = Source(tenant, tenant, "kubernetes", arguments.name, arguments.name, "", access=_access(arguments))
+    access = replace(_access(arguments), certificates=tuple(dict.fromkeys(arguments.certificates)))
+    source = Source(tenant, tenant, "kubernetes", arguments.name, arguments.name, "", access=access)
     if arguments.eks is None:
         return source
     from auditor.bootstrap.clusters import eks_arn  # noqa: PLC0415  (boto3)

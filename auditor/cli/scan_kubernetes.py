@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from auditor.cli import eks
+from auditor.cli import certificates, eks
 from auditor.domain.control import SEVERITIES
 from auditor.domain.scope import Scope
 from auditor.domain.source import GLOBAL
@@ -24,6 +24,11 @@ EXAMPLES = """examples:
   auditor scan kubernetes --eks shop --region eu-central-1 --profile production
   auditor scan kubernetes --namespace payments --namespace web --fail-on high
   auditor scan kubernetes --format ndjson --out scan.ndjson
+"""
+ROLES = """examples:
+  auditor permissions kubernetes | kubectl apply -f -
+  auditor permissions kubernetes --certificates shop/web-tls > roles.yaml
+  auditor permissions kubernetes --namespace shop --namespace payments > roles.yaml
 """
 
 
@@ -43,6 +48,7 @@ def add(kinds: Any, exit_codes: str) -> None:
     one.add_argument(
         "--namespace", action="append", default=[], metavar="N", help="only what stands in these (default: all)"
     )
+    certificates.add_option(one)
     one.add_argument(
         "--framework", action="append", default=[], metavar="F", help="only checks that serve it: hipaa, soc2"
     )
@@ -59,9 +65,13 @@ def add_permissions(kinds: Any) -> None:
     one = kinds.add_parser(
         "kubernetes",
         help="ClusterRole as YAML",
-        epilog="examples:\n  auditor permissions kubernetes | kubectl apply -f -\n  auditor permissions kubernetes > role.yaml\n",
+        epilog=ROLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    one.add_argument(
+        "--namespace", action="append", default=[], metavar="N", help="what stands in namespaces: in these alone"
+    )
+    certificates.add_option(one)
     one.set_defaults(run=run_permissions)
 
 
@@ -77,9 +87,11 @@ def run(arguments: argparse.Namespace) -> int:
     eks.check(arguments)
     if arguments.eks is not None and arguments.context is not None:
         arguments.parser.error("--context is one of a kubeconfig")
+    caller = _caller(arguments)
+    caller.certificates = tuple(arguments.certificates)
     seen = scan(
         _selection(library, tuple(arguments.framework)),
-        _caller(arguments),
+        caller,
         (GLOBAL,),
         clock=lambda: datetime.now(UTC),
         threads=arguments.threads,
@@ -111,11 +123,12 @@ def _caller(arguments: argparse.Namespace) -> ClusterCaller:
     )
 
 
-def run_permissions(_: argparse.Namespace) -> int:
-    """Print the least ClusterRole for every check that is shipped."""
-    from auditor.collectors.kubernetes._permissions import cluster_role  # noqa: PLC0415
+def run_permissions(arguments: argparse.Namespace) -> int:
+    """Print the least roles for every check that is shipped."""
+    from auditor.collectors.kubernetes._permissions import roles  # noqa: PLC0415
 
-    sys.stdout.write(cluster_role(_selection(_library(), ()).collected))
+    kinds = _selection(_library(), ()).collected
+    sys.stdout.write(roles(kinds, namespaces=arguments.namespace, certificates=arguments.certificates))
     return 0
 
 

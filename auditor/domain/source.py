@@ -29,7 +29,8 @@ class ClusterAccess:
 
     ``uid`` is that of the namespace ``kube-system``, asserted each time we connect. ``authority`` is a certificate in PEM,
     ``expires_at`` the end of the token that belongs to the address, where it tells one. ``eks`` is the name of a cluster in a
-    ``region``, whose address and tokens come of the AWS credentials that the source names.
+    ``region``, whose address and tokens come of the AWS credentials that the source names. ``certificates`` are Secrets
+    (``namespace/name``) that somebody opted in to have read, for the days of the certificates in them.
     """
 
     uid: str
@@ -41,6 +42,7 @@ class ClusterAccess:
     expires_at: datetime | None = None
     eks: str | None = None
     region: str | None = None
+    certificates: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """What is kept of it: all that is set."""
@@ -54,7 +56,10 @@ class ClusterAccess:
         if not told:
             return None
         ends = told.get("expires_at")
-        return cls(**{**told, "expires_at": None if ends is None else datetime.fromisoformat(ends)})
+        named = tuple(told.get("certificates", ()))
+        return cls(
+            **{**told, "expires_at": None if ends is None else datetime.fromisoformat(ends), "certificates": named}
+        )
 
     def words(self) -> str:
         """How we get in, for people."""

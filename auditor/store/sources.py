@@ -182,6 +182,21 @@ class SourceRows(LedgerRows):
         ends = None if access.expires_at is None else access.expires_at.isoformat()
         self.act(by, "source.token", str(source), {"expires_at": ends}, now=now)
 
+    def name_certificates(self, source: UUID, access: ClusterAccess, *, by: str, now: datetime) -> None:
+        """Read these Secrets for the days of their certificates from the next run on, and no others.
+
+        Raises:
+            TenancyError: There is no cluster of that id here.
+        """
+        changed = self._run(
+            "UPDATE source SET access = CAST(:access AS jsonb) WHERE source_id = :id AND kind = 'kubernetes'",
+            id=source,
+            access=json.dumps(access.as_json()),
+        )
+        if not changed.rowcount:
+            raise TenancyError(f"no cluster {source}")
+        self.act(by, "source.certificates", str(source), {"certificates": list(access.certificates)}, now=now)
+
     def _keep_scope(self, source: UUID, scope: Scope, *, now: datetime, by: str, reason: str) -> None:
         row = {"source_id": source, "version": scope.version, "rule": scope.as_rule(), "valid_from": now}
         self._insert(schema.scope, [{**row, "changed_by": by, "reason": reason}])

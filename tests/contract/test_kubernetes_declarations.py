@@ -6,11 +6,15 @@ import pytest
 
 from auditor.collectors.kubernetes import resource_types
 from auditor.collectors.kubernetes._listing import METADATA_ONLY, NAMESPACES
-from auditor.collectors.kubernetes._requests import parts
+from auditor.collectors.kubernetes._requests import NAMED_SECRETS, parts
 from auditor.domain.resource_type import DerivedType, ResourceType
 from auditor.simulators.kubernetes_kinds import Kinds
 
-LISTED = [kind for kind in resource_types() if isinstance(kind, ResourceType) and kind.listing is not None]
+LISTED = [
+    kind
+    for kind in resource_types()
+    if isinstance(kind, ResourceType) and kind.listing is not None and kind.listing.operation != NAMED_SECRETS
+]
 EXTENSIONS = (
     "cert-manager.io",
     "cilium.io",

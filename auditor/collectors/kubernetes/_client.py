@@ -21,7 +21,15 @@ from kubernetes.client.exceptions import ApiException
 
 from auditor.collectors.kubernetes._listing import METADATA_ONLY, NAMESPACES
 from auditor.collectors.kubernetes._refusals import WAITING, first_line, object_in, refusal
-from auditor.collectors.kubernetes._requests import VERSION, action_of, parts, path_of
+from auditor.collectors.kubernetes._requests import (
+    NAMED_SECRETS,
+    READ_SECRET,
+    VERSION,
+    action_of,
+    parts,
+    path_of,
+    secret_path,
+)
 from auditor.collectors.pace import Bucket, rate_key
 from auditor.domain.ports import CallFailed, StartOver
 from auditor.domain.resource_type import WITHIN
@@ -65,6 +73,8 @@ class ClusterCaller:
         self._versions: dict[str, str] = {}
         self.account = name
         self.identity = identity
+        self.certificates: tuple[str, ...] = ()
+        """The Secrets, as ``namespace/name``, that somebody opted in to have read; no other is."""
         self.partition = ""
         self.home = GLOBAL
         self.endpoint = ""  # there is no provider whose own address it could differ from
@@ -81,6 +91,12 @@ class ClusterCaller:
             StartOver: The listing cannot go on as it began.
         """
         del region  # a cluster is one place
+        if operation == NAMED_SECRETS:
+            yield {"items": [_named(one) for one in self.certificates]}
+            return
+        if operation == READ_SECRET:
+            yield self._secret(str(params["named"]))
+            return
         if self._namespaces and NAMESPACES in params:
             yield from self._one_by_one(operation, self._namespaces, params)
             return
@@ -94,6 +110,13 @@ class ClusterCaller:
             if begun or not alone or failure.kind != "denied":
                 raise
             yield from self._one_by_one(operation, alone, params)
+
+    def _secret(self, id_: str) -> Mapping[str, Any]:
+        namespace, _, name = id_.split("/", 2)
+        if f"{namespace}/{name}" not in self.certificates:
+            raise RuntimeError("only Secrets that somebody named are read")
+        action = f"get secrets/{name} in {namespace}"
+        return self._answer("GET", secret_path(namespace, name), accept=JSON, action=action, operation=READ_SECRET)
 
     def _one_by_one(
         self, operation: str, namespaces: Sequence[str], params: Mapping[str, Any]
@@ -250,3 +273,8 @@ class ClusterCaller:
             except Exception:  # noqa: BLE001  (files and helper programs fail in ways of their own: then the refusal stands)
                 return False
             return True
+
+
+def _named(certificate: str) -> Mapping[str, Any]:
+    namespace, _, name = certificate.partition("/")
+    return {"metadata": {"namespace": namespace, "name": name}}

@@ -8,7 +8,7 @@ from typing import Any
 
 from auditor.collectors.kubernetes._client import ClusterCaller
 from auditor.collectors.kubernetes._listing import NAMESPACES
-from auditor.collectors.kubernetes._requests import VERSION, action_of, parts
+from auditor.collectors.kubernetes._requests import NAMED_SECRETS, READ_SECRET, VERSION, action_of, parts
 from auditor.domain.ports import CallFailed
 from auditor.domain.preflight import Tried
 from auditor.domain.resource_type import ResourceType
@@ -16,6 +16,7 @@ from auditor.domain.source import CLUSTER
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 ACTION = "create selfsubjectaccessreviews.authorization.k8s.io"
+_NAMED = frozenset({NAMED_SECRETS, READ_SECRET})
 
 
 def review(
@@ -38,7 +39,9 @@ def review(
         for read in kind.reads
         for one in read.operations
     }
-    asked = [pool.submit(_reviewed, caller, one, operations[one], served) for one in sorted(operations)]
+    asked = [pool.submit(_reviewed, caller, one, operations[one], served) for one in sorted(operations.keys() - _NAMED)]
+    if READ_SECRET in operations:
+        asked += [pool.submit(_secret, caller, one) for one in caller.certificates]
     for done, _ in enumerate(as_completed(asked), start=1):
         progress(done, len(asked))
     return tuple(sorted((tried for one in asked for tried in one.result()), key=lambda one: one.action))
@@ -63,15 +66,22 @@ def _groups(caller: ClusterCaller) -> frozenset[str] | None:
 
 def _review(caller: ClusterCaller, operation: str, namespace: str, served: frozenset[str] | None) -> Tried:
     action = action_of(operation, namespace)
-    spec: dict[str, Any]
     if operation == VERSION:
-        spec = {"nonResourceAttributes": {"path": "/version", "verb": "get"}}
-    else:
-        group, version, plural = parts(operation)
-        if served is not None and group not in served:
-            return Tried(action, CLUSTER, "unsupported", detail=f"the cluster has no {group}")
-        about = {"group": group, "version": version, "resource": plural, "verb": "list"}
-        spec = {"resourceAttributes": about | ({"namespace": namespace} if namespace else {})}
+        return _asked(caller, action, {"nonResourceAttributes": {"path": "/version", "verb": "get"}})
+    group, version, plural = parts(operation)
+    if served is not None and group not in served:
+        return Tried(action, CLUSTER, "unsupported", detail=f"the cluster has no {group}")
+    about = {"group": group, "version": version, "resource": plural, "verb": "list"}
+    return _asked(caller, action, {"resourceAttributes": about | ({"namespace": namespace} if namespace else {})})
+
+
+def _secret(caller: ClusterCaller, certificate: str) -> list[Tried]:
+    namespace, _, name = certificate.partition("/")
+    about = {"version": "v1", "resource": "secrets", "verb": "get", "namespace": namespace, "name": name}
+    return [_asked(caller, f"get secrets/{name} in {namespace}", {"resourceAttributes": about})]
+
+
+def _asked(caller: ClusterCaller, action: str, spec: dict[str, Any]) -> Tried:
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": spec}
     try:
         status = caller.ask(REVIEWS, action=ACTION, method="POST", body=body).get("status") or {}

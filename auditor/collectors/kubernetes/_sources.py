@@ -67,6 +67,7 @@ def reach(
             threads=threads,
             bucket=bucket,
         )
+    caller.certificates = access.certificates
     if access.uid and (found := _uid(caller)) not in {None, access.uid}:
         raise CollectionError(
             f"this is another cluster: its {BORN} is {found}, the one connected has {access.uid}",
