@@ -27,6 +27,8 @@ COMMON = frozenset({"account", "partition", "region", "namespaces"})
 """
 WITHIN = "within"
 """What a page holds, beside its items, that is of one namespace alone: which."""
+WRITER = "$writer"
+"""What an item holds, beside its fields, of who last wrote to it: ``manager``, ``operation``, ``at``. It is no evidence."""
 
 
 def templates(template: Any) -> frozenset[str]:

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from datetime import datetime
 from functools import partial
 from queue import SimpleQueue
 from types import MappingProxyType
 from typing import Any
 
 from auditor.domain.coverage import Coverage, Rota
-from auditor.domain.evidence import Collection, Evidence, Exclusion, Held, Known, Provenance
+from auditor.domain.evidence import Collection, Evidence, Exclusion, Held, Known, Provenance, Written
 from auditor.domain.ports import Caller, Clock
-from auditor.domain.resource_type import Read, ResourceType
+from auditor.domain.resource_type import WRITER, Read, ResourceType
 from auditor.domain.scope import Scope
 from auditor.domain.source import GLOBAL, Place
 from auditor.domain.tags import SPELLINGS, TagList, tags_in
 from auditor.pipeline.ask import Questions
 from auditor.pipeline.look import Listed, Look, Sifted
+from auditor.proof.canonical import instant
 
 NOTHING_KNOWN: Mapping[tuple[str, str], Known] = MappingProxyType({})
 EVERYTHING = Scope()
@@ -94,10 +96,12 @@ def collect(
     held: list[Held] = []
     coverage: list[Coverage] = []
     excluded: list[Exclusion] = []
+    written: list[Written] = []
     for course in courses:  # in the order of declaration, whatever order the answers came in
         evidence.extend(course.evidence)
         held.extend(course.sifted.held)
         coverage.append(course.look.coverage(len(course.sifted.listed)))
+        written.extend(_written(course, started_at))
         if scope.narrows and course.look.kind.listing is not None:
             excluded.extend(_excluded(course, tagged, scope))
     return Collection(
@@ -108,6 +112,7 @@ def collect(
         calls=dict(asked.calls),
         held=tuple(held),
         excluded=tuple(excluded),
+        written=tuple(written),
     )
 
 
@@ -229,6 +234,19 @@ class _Tagged:
         told = self._list.of(shown)
         own = {native_id: tags_in(content, names) for native_id, content in shown.items()}
         return {native_id: told[native_id] if tags is None else tags for native_id, tags in own.items()}
+
+
+def _written(course: _Course, seen_at: datetime) -> Iterable[Written]:
+    """Who last wrote to each resource of a type that tells, read and held alike; a time in no known form tells nothing."""
+    for one in course.sifted.listed:
+        wrote = one.fields.get(WRITER)
+        if wrote is None:
+            continue
+        try:
+            at = instant(wrote["at"])
+        except ValueError:
+            continue
+        yield Written(course.look.kind.name, one.native_id, wrote["manager"], wrote["operation"], at, seen_at)
 
 
 def _excluded(course: _Course, tagged: _Tagged, scope: Scope) -> Iterable[Exclusion]:

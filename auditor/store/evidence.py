@@ -18,6 +18,7 @@ from auditor.domain.evidence import Collection, Evidence, Held, Known, Standing
 from auditor.domain.source import GLOBAL, JOIN, Unit, public_id
 from auditor.proof.canonical import canonical
 from auditor.store import schema
+from auditor.store.attributions import AttributionRows
 from auditor.store.exclusions import ExclusionRows
 from auditor.store.ids import evidence_id, resource_id
 from auditor.store.joined import JoinRows
@@ -73,7 +74,7 @@ class _Open:
     last_at: datetime
 
 
-class EvidenceRows(ExclusionRows, JoinRows, LedgerRows):
+class EvidenceRows(ExclusionRows, AttributionRows, JoinRows, LedgerRows):
     """What was seen of each resource, and when."""
 
     def known(self, source: UUID, place: str, resource_types: Iterable[str]) -> dict[tuple[str, str], Known]:
@@ -207,6 +208,7 @@ class EvidenceRows(ExclusionRows, JoinRows, LedgerRows):
             told = [one for one in collection.excluded if one.resource_type not in late]
             seen = {*answers, *held, *(row["resource"] for row in closed)}
             self._keep_exclusions(unit, collection.place, told, seen, now=now)
+            self._keep_writers(unit, [one for one in collection.written if one.resource_type not in late])
         self._cover(unit.source, unit.run, collection.coverage)
 
     def _refuse_erased(self, opened: Sequence[Mapping[str, Any]]) -> None:

@@ -48,6 +48,7 @@ def index(id_: UUID) -> str:
         row=row,
         span=detail.span,
         provenance=detail.provenance,
+        changed=detail.changed,
         last_look_at=detail.last_look_at,
         stretches=stretches,
         check=context.library.check.get(row.check),

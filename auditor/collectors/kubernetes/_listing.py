@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from auditor.collectors.kubernetes._writers import writer
 from auditor.domain.projection import project, tree
-from auditor.domain.resource_type import WITHIN, Listing
+from auditor.domain.resource_type import WITHIN, WRITER, Listing
 
 NAMED = (
     "metadata.name",
@@ -22,7 +23,9 @@ NAMED = (
     "metadata.ownerReferences[].name",
     "metadata.ownerReferences[].controller",
 )
-"""Kept of every object. Managed fields and the last applied manifest are kept of none: the latter copies secrets."""
+"""Kept of every object. Managed fields (read for the last writer) and the last applied manifest, which copies secrets, are kept
+of none.
+"""
 METADATA_ONLY = "metadata_only"
 """A parameter for the door: ask for metadata alone, so that contents never reach us (Secrets)."""
 NAMESPACES = "namespaces"
@@ -83,6 +86,7 @@ def _slim(
             **project(item, kept),
             **(add(item) if add else {}),
             "id": f"{about.get('namespace') or ''}/{kind}/{about['name']}",
+            **({WRITER: wrote} if (wrote := writer(about)) else {}),
         }
     except (KeyError, TypeError, ValueError, AttributeError):
         return {"id": None}

@@ -359,6 +359,9 @@ def _evidence(row: Row[Any], as_of: datetime) -> Line:
         "type_version": row.type_version,
         "region": row.region,
         "place": row.place,
+        "written": None
+        if row.manager is None
+        else {"manager": row.manager, "operation": row.operation, "at": stamp(row.written_at.astimezone(UTC))},
         "stood": [[stamp(since), None if until > as_of else stamp(until)] for since, until in row.stood],
     }
 

@@ -63,13 +63,18 @@ WITH seen AS (
 )
 SELECT v.evidence_id, v.digest, v.address, v.resource_type, v.type_version, r.source_id, r.native_id, r.region, n.valid_from,
     least(n.last_at, :as_of) AS last_at, n.valid_to, n.stood, s.place, s.operations, s.caller, s.endpoint, coalesce(k.salt, l.salt) AS salt,
-    k.address AS lies_at
+    k.address AS lies_at, w.manager, w.operation, w.written_at
 FROM seen n
 JOIN evidence_span s ON s.tenant_id = n.tenant_id AND s.resource_id = n.resource_id AND s.valid_from = n.valid_from
 JOIN evidence v ON v.tenant_id = n.tenant_id AND v.evidence_id = n.evidence_id
 JOIN resource r ON r.tenant_id = n.tenant_id AND r.resource_id = n.resource_id
 LEFT JOIN object_key k ON k.tenant_id = n.tenant_id AND k.digest = v.digest AND k.destroyed_at IS NULL
 LEFT JOIN ledger_salt l ON l.tenant_id = n.tenant_id AND l.subject = CAST(v.evidence_id AS text)
+LEFT JOIN LATERAL (
+    SELECT a.manager, a.operation, a.written_at FROM attribution a
+    WHERE a.tenant_id = n.tenant_id AND a.resource_id = n.resource_id AND a.seen_at <= n.last_at AND a.seen_at <= :as_of
+    ORDER BY a.seen_at DESC, a.written_at DESC LIMIT 1
+) w ON true
 WHERE coalesce(k.salt, l.salt) IS NOT NULL
 ORDER BY r.source_id, r.type COLLATE "C", r.native_id COLLATE "C", v.digest
 """

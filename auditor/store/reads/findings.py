@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from auditor.domain.finding import FOREVER
 from auditor.store import schema as db
+from auditor.store.reads.attributions import Attribution, Turned, attributions
 from auditor.store.reads.overlay import Group, groups, lines
 
 if TYPE_CHECKING:
@@ -289,6 +290,8 @@ class FindingDetail:
     last_look_at: datetime | None
     standing: str | None = None
     """Digest of the evidence that stands of the resource now: a finding lasts while what it is made of comes and goes."""
+    changed: Attribution | None = None
+    """Who changed the resource, where its change is what turned the finding last."""
 
 
 def finding(conn: sa.Connection, library: Library, id_: UUID, as_of: datetime) -> FindingDetail | None:
@@ -330,4 +333,8 @@ def finding(conn: sa.Connection, library: Library, id_: UUID, as_of: datetime) -
         .where(kept.resource_id == row.resource_id, kept.valid_to == FOREVER)
         .limit(1)
     )
-    return FindingDetail(row, span._asdict(), seen._asdict() if seen is not None else None, last_look_at, standing)
+    provider = conn.scalar(sa.select(db.source.c.kind).where(db.source.c.source_id == row.source))
+    turn = Turned(str(provider), row.source, row.resource, span.state, span.cause, span.run_id, span.recorded_at)
+    (changed,) = attributions(conn, [turn])
+    provenance = seen._asdict() if seen is not None else None
+    return FindingDetail(row, span._asdict(), provenance, last_look_at, standing, changed)

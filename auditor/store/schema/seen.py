@@ -55,6 +55,17 @@ evidence_span = tenants(
         postgresql_where=sa.text(f"valid_to = {FOREVER_SQL}"),
     ),
 )
+attribution = tenants(
+    "attribution",
+    id_("resource_id"),
+    words("manager"),
+    words("operation"),
+    at("written_at"),
+    at("seen_at"),
+    id_("run_id"),
+    key("resource_id", "written_at", "manager", "operation"),
+    refers("resource", "resource_id"),
+)
 coverage_span = tenants(
     "coverage_span",
     id_("source_id"),
