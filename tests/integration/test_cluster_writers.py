@@ -65,10 +65,14 @@ def test_a_turn_names_who_wrote_to_the_object_in_between(shop: World) -> None:
     assert changed is not None
     assert (changed.manager, changed.operation, changed.why) == ("kubectl-edit", "Update", "")
     assert changed.at is not None
+    opened(shop, "helm", "ClusterIP")
+    shop.run()
     shop.api.delete("Service", "door", namespace="shop")
     shop.run()
-    assert turns(shop)[0] == ("absent", Attribution(DELETED))
-    assert turns(shop)[1] == (state, changed), "what was told of an earlier turn stays"
+    gone, mended, before = turns(shop)
+    assert gone == ("absent", Attribution(DELETED))
+    assert (mended[0], mended[1] and mended[1].manager) == ("pass", "helm")
+    assert before == (state, changed), "what was told of an earlier turn stays"
 
 
 def test_a_status_alone_makes_neither_evidence_nor_a_writer(shop: World) -> None:
