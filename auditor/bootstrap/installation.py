@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+from auditor.bootstrap.clusters import cluster
 from auditor.bootstrap.configured import blobs_of, configured, given_roots, vault_of
 from auditor.bootstrap.duties import Notary, Work
 from auditor.bootstrap.looking import call, now
@@ -22,7 +23,7 @@ from auditor.bootstrap.purposes import CLUSTER_TOKEN, REDACTED_VALUE, WEBHOOK_SE
 from auditor.collectors import declared
 from auditor.collectors.pace import Bucket
 from auditor.domain.control import Library
-from auditor.domain.errors import AuditorError, CollectionError, ConfigurationError
+from auditor.domain.errors import AuditorError, ConfigurationError
 from auditor.domain.events import Event
 from auditor.domain.finding import Turn
 from auditor.domain.ports import Caller, Clock
@@ -50,9 +51,6 @@ if TYPE_CHECKING:
     from auditor.trust.egress import Egress
     from auditor.trust.encryption import Keyring
     from auditor.trust.timestamps import Authority
-
-CLUSTER_PORTS = frozenset({443, 6443, 8443})
-"""Where API servers answer: the operator's own networks may have others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,28 +158,18 @@ class Installation:
         return Work(self, pool)
 
     def caller(self, source: Source, *, threads: int, bucket: Bucket | None = None) -> Caller:
-        """A source as we may ask it, of whatever kind; see ``call`` and ``collectors.kubernetes._sources.reach``.
+        """A source as we may ask it, of whatever kind; see ``call`` and ``clusters.cluster``.
 
         Raises:
             CollectionError: It refuses the credentials, is another than the one connected, or may not be dialled.
         """
         if source.access is None:
             return call(source, threads=threads, bucket=bucket)
-        from auditor.collectors.kubernetes._sources import reach  # noqa: PLC0415  (the library costs 0.25 s)
 
-        try:
-            sealed = source.secret_sealed
-            token = None if sealed is None else self.keyring.open(source.tenant, CLUSTER_TOKEN, sealed).decode()
-        except ConfigurationError as error:
-            raise CollectionError(str(error), advice=error.advice()) from error
-        return reach(
-            source.access,
-            account=source.account,
-            token=token,
-            judge=partial(self.egress.judge, ports=CLUSTER_PORTS),
-            threads=threads,
-            bucket=bucket,
-        )
+        def unseal() -> str:
+            return self.keyring.open(source.tenant, CLUSTER_TOKEN, source.secret_sealed or b"").decode()
+
+        return cluster(source, source.access, unseal=unseal, egress=self.egress, threads=threads, bucket=bucket)
 
     def fingerprint(self, tenant: UUID) -> Fingerprint:
         """What stands for a tenant's values that are seen and not kept; nobody can confirm one once the tenant's key is destroyed.

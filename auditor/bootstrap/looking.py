@@ -106,7 +106,8 @@ def ask_permissions(
         from auditor.collectors.kubernetes._preflight import review  # noqa: PLC0415  (the library costs 0.25 s)
 
         own = (one for one in declared.resource_types() if one.name.startswith("kubernetes."))
-        return review(select(library, own, scope).collected, caller, pool=pool, progress=progress)
+        kinds = select(library, own, scope).collected
+        return review(kinds, caller, pool=pool, namespaces=scope.named_namespaces, progress=progress)
     from auditor.collectors.aws._client import switched_off  # noqa: PLC0415  (boto3 costs 134 ms to import)
 
     selection = select(library, resource_types(), scope)

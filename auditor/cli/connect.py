@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from auditor.cli import clusters, inventory, preflight, runs
+from auditor.cli import certificates, clusters, inventory, preflight, runs
 from auditor.domain.errors import ConfigurationError, TenancyError
 from auditor.domain.scope import Scope
 from auditor.domain.source import Source, public_id
@@ -56,6 +56,7 @@ def add(commands: Any) -> None:
     _tenant(listing)
     listing.set_defaults(run=run_source_list)
     clusters.add_token(verbs)
+    certificates.add_verb(verbs)
     preflight.add(verbs)
     inventory.add(verbs)
     runs.add_pace(verbs)

@@ -8,19 +8,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from auditor.cli import certificates, eks
 from auditor.domain.control import SEVERITIES
 from auditor.domain.scope import Scope
 from auditor.domain.source import GLOBAL
 
 if TYPE_CHECKING:
+    from auditor.collectors.kubernetes._client import ClusterCaller
     from auditor.domain.control import Library
     from auditor.pipeline.plan import Selection
 
 EXAMPLES = """examples:
   auditor scan kubernetes
   auditor scan kubernetes --kubeconfig ./production.yaml --context production
+  auditor scan kubernetes --eks shop --region eu-central-1 --profile production
   auditor scan kubernetes --namespace payments --namespace web --fail-on high
   auditor scan kubernetes --format ndjson --out scan.ndjson
+"""
+ROLES = """examples:
+  auditor permissions kubernetes | kubectl apply -f -
+  auditor permissions kubernetes --certificates shop/web-tls > roles.yaml
+  auditor permissions kubernetes --namespace shop --namespace payments > roles.yaml
 """
 
 
@@ -33,11 +41,14 @@ def add(kinds: Any, exit_codes: str) -> None:
         epilog=f"{exit_codes}\n{EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    one.add_argument("--kubeconfig", type=Path, metavar="FILE", help="default: as kubectl finds it")
+    way = one.add_mutually_exclusive_group()
+    way.add_argument("--kubeconfig", type=Path, metavar="FILE", help="default: as kubectl finds it")
+    eks.add_options(way, one)
     one.add_argument("--context", metavar="C", help="context of the kubeconfig (default: the current one)")
     one.add_argument(
         "--namespace", action="append", default=[], metavar="N", help="only what stands in these (default: all)"
     )
+    certificates.add_option(one)
     one.add_argument(
         "--framework", action="append", default=[], metavar="F", help="only checks that serve it: hipaa, soc2"
     )
@@ -54,28 +65,30 @@ def add_permissions(kinds: Any) -> None:
     one = kinds.add_parser(
         "kubernetes",
         help="ClusterRole as YAML",
-        epilog="examples:\n  auditor permissions kubernetes | kubectl apply -f -\n  auditor permissions kubernetes > role.yaml\n",
+        epilog=ROLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    one.add_argument(
+        "--namespace", action="append", default=[], metavar="N", help="what stands in namespaces: in these alone"
+    )
+    certificates.add_option(one)
     one.set_defaults(run=run_permissions)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Scan, write, and say in the exit code what was found."""
     from auditor.cli.scan import finish, known, progress  # noqa: PLC0415  (it adds our command, so it imports us)
-    from auditor.collectors.kubernetes._connection import connect  # noqa: PLC0415  (the library costs 0.25 s)
     from auditor.pipeline.scan import scan  # noqa: PLC0415
 
     library = _library()
     known(arguments, "framework", set(library.framework))
     if arguments.threads < 1:
         arguments.parser.error("--threads takes a number from 1")
-    caller = connect(
-        kubeconfig=arguments.kubeconfig,
-        context=arguments.context,
-        namespaces=tuple(arguments.namespace),
-        threads=arguments.threads,
-    )
+    eks.check(arguments)
+    if arguments.eks is not None and arguments.context is not None:
+        arguments.parser.error("--context is one of a kubeconfig")
+    caller = _caller(arguments)
+    caller.certificates = tuple(arguments.certificates)
     seen = scan(
         _selection(library, tuple(arguments.framework)),
         caller,
@@ -88,11 +101,34 @@ def run(arguments: argparse.Namespace) -> int:
     return finish(seen, library, arguments)
 
 
-def run_permissions(_: argparse.Namespace) -> int:
-    """Print the least ClusterRole for every check that is shipped."""
-    from auditor.collectors.kubernetes._permissions import cluster_role  # noqa: PLC0415
+def _caller(arguments: argparse.Namespace) -> ClusterCaller:
+    namespaces, threads = tuple(arguments.namespace), arguments.threads
+    if arguments.eks is None:
+        from auditor.collectors.kubernetes._connection import connect  # noqa: PLC0415  (the library costs 0.25 s)
 
-    sys.stdout.write(cluster_role(_selection(_library(), ()).collected))
+        return connect(
+            kubeconfig=arguments.kubeconfig, context=arguments.context, namespaces=namespaces, threads=threads
+        )
+    from auditor.bootstrap.clusters import eks_cluster  # noqa: PLC0415  (boto3)
+    from auditor.settings import configured  # noqa: PLC0415
+    from auditor.trust.egress import Egress, parse_networks  # noqa: PLC0415
+
+    return eks_cluster(
+        eks.credentials(arguments),
+        arguments.eks,
+        arguments.region,
+        egress=Egress(parse_networks(configured().egress_allow)),
+        namespaces=namespaces,
+        threads=threads,
+    )
+
+
+def run_permissions(arguments: argparse.Namespace) -> int:
+    """Print the least roles for every check that is shipped."""
+    from auditor.collectors.kubernetes._permissions import roles  # noqa: PLC0415
+
+    kinds = _selection(_library(), ()).collected
+    sys.stdout.write(roles(kinds, namespaces=arguments.namespace, certificates=arguments.certificates))
     return 0
 
 

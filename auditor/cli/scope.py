@@ -23,12 +23,14 @@ examples:
   auditor scope set production --without-region ap-south-1 --why "nothing runs there, policy NET-4"
   auditor scope set production --service s3 --service iam --why "first stage of the project"
   auditor scope set production --without-resource "arn:aws:s3:::scratch-*" --why "no patient data, J. Doe"
+  auditor scope set shop --without-namespace sandbox --without-namespace "test-*" --why "no patient data there"
   auditor scope set production --why "everything again"
 """
 _RAW: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": EPILOG}
 _NOUNS = (
     ("region", "R", "region"),
     ("service", "S", "service, as the first word of a check's id"),
+    ("namespace", "GLOB", "what stands in a namespace like this, and the namespace itself"),
     ("tag", "K=PATTERN", "resources that carry this tag"),
     ("resource", "GLOB", "resources whose id is like this"),
 )
@@ -132,11 +134,12 @@ def _found(here: Installation, arguments: argparse.Namespace) -> Any:
     tenant = tenant_of(here, arguments.tenant)
     with here.open_tenant(tenant) as books:
         source = find_source(books.sources(), arguments.source).id
-        before, regions = books.scope(source), books.all_regions(source)
+        before, regions, namespaces = books.scope(source), books.all_regions(source), books.namespaces(source)
     if not hasattr(arguments, "region"):
         return tenant, source, before
     wanted = typed(arguments, before)
-    wrong = faults(wanted, regions=regions, services={check.id.partition(".")[0] for check in here.library.checks})
+    services = {check.id.partition(".")[0] for check in here.library.checks}
+    wrong = faults(wanted, regions=regions, services=services, namespaces=namespaces)
     if wrong:
         raise ConfigurationError(wrong[0], advice="Nothing was changed")
     return tenant, source, wanted
@@ -148,12 +151,14 @@ def typed(arguments: argparse.Namespace, before: Scope) -> Scope:
         version=before.version,
         regions=tuple(arguments.region),
         services=tuple(arguments.service),
+        namespaces=tuple(arguments.namespace),
         frameworks=before.frameworks,
         tags=tuple(arguments.tag),
         resources=tuple(arguments.resource),
         without=Rule(
             regions=tuple(arguments.without_region),
             services=tuple(arguments.without_service),
+            namespaces=tuple(arguments.without_namespace),
             tags=tuple(arguments.without_tag),
             resources=tuple(arguments.without_resource),
         ),

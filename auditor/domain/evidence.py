@@ -99,6 +99,21 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """Who last wrote to a resource, by its own account, and when a look began to see it. It stands beside the evidence.
+
+    ``manager`` is a name that the writer chose, and proves nobody.
+    """
+
+    resource_type: str
+    native_id: str
+    manager: str
+    operation: str
+    at: datetime
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Exclusion:
     """A resource that the scope leaves out, and by which rule. It is collected all the same, and not judged."""
 
@@ -139,3 +154,4 @@ class Collection:
     held: tuple[Held, ...] = ()
     excluded: tuple[Exclusion, ...] = ()
     records: tuple[CallRecord, ...] = ()
+    written: tuple[Written, ...] = ()

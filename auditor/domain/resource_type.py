@@ -13,14 +13,22 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from auditor.domain.coverage import shown_within
 from auditor.domain.reading import UNSEEN_KEY, Readings, Unseen
 
 PlaceKind: TypeAlias = Literal["account", "region"]
 Items: TypeAlias = str | Callable[[Mapping[str, Any]], Iterable[Mapping[str, Any]]]
 T = TypeVar("T")
 TEMPLATE = re.compile(r"\{(\w+)\}")
-COMMON = frozenset({"account", "partition", "region"})
-"""Templates that are the same for all resources of a place (``region`` only where the listing names no other)."""
+COMMON = frozenset({"account", "partition", "region", "namespaces"})
+"""Templates that are the same for all resources of a place (``region`` only where the listing names no other).
+
+``namespaces`` are those that alone are in scope, where a rule names each of them.
+"""
+WITHIN = "within"
+"""What a page holds, beside its items, that is of one namespace alone: which."""
+WRITER = "$writer"
+"""What an item holds, beside its fields, of who last wrote to it: ``manager``, ``operation``, ``at``. It is no evidence."""
 
 
 def templates(template: Any) -> frozenset[str]:
@@ -216,6 +224,8 @@ class Population:
 
     members: tuple[Member, ...]
     unseen: str | None = None
+    within: tuple[str, ...] = ()
+    """The namespaces that were listed, where others were left out."""
     _made: dict[Callable[[Population], Any], Any] = field(default_factory=dict, repr=False, compare=False)
 
     def once(self, function: Callable[[Population], T]) -> T:
@@ -231,9 +241,14 @@ class Population:
         return seen if self.unseen is None else (*seen, Unseen(self.unseen))
 
     def find(self, id: str) -> Member | Unseen | None:  # noqa: A002  (the word people use)
-        """The member of that id; ``None`` only if the listing was complete."""
+        """The member of that id; ``None`` only if the listing was complete and would have shown it."""
         found = self.once(_by_id).get(id)
-        return found if found is not None or self.unseen is None else Unseen(self.unseen)
+        if found is not None:
+            return found
+        if self.unseen is not None:
+            return Unseen(self.unseen)
+        shown = shown_within(self.within, id)
+        return None if shown else Unseen(f"only these namespaces were listed: {', '.join(self.within)}")
 
 
 def _by_id(population: Population) -> dict[str, Member]:

@@ -1,7 +1,8 @@
 """Which part of a source is audited: a versioned in/out rule that is itself evidence.
 
 Regions and services out of scope are not looked at. Single resources out of scope, by tag or by id, are still collected, since others are
-judged by what they join; they are not judged, and stand everywhere as excluded, with the rule that says so.
+judged by what they join; they are not judged, and stand everywhere as excluded, with the rule that says so. So do those of a
+namespace out of scope, as far as the account may list them at all.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ INVENTORY = (ORGANISATION_ACCOUNT, EKS_CLUSTER)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a rule names: regions and services by name, tags as ``KEY=PATTERN``, resources by a pattern over their id.
+    """What a rule names: regions and services by name, namespaces of a cluster by a pattern over theirs, tags as
+    ``KEY=PATTERN``, resources by a pattern over their id.
 
     Patterns are globs (``*``, ``?``) and mind upper and lower case.
     """
@@ -28,6 +30,7 @@ class Rule:
     services: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Scope:
     tags: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
     without: Rule = field(default_factory=Rule)
+    namespaces: tuple[str, ...] = ()
 
     def has_service(self, service: str) -> bool:
         """Whether resource types of this service are looked at (``s3`` of ``aws.s3.bucket``)."""
@@ -62,15 +66,32 @@ class Scope:
     @property
     def narrows(self) -> bool:
         """Whether single resources may be out of it."""
-        return bool(self.tags or self.resources or self.without.tags or self.without.resources)
+        return self.asks_tags or bool(
+            self.resources or self.namespaces or self.without.resources or self.without.namespaces
+        )
+
+    @property
+    def named_namespaces(self) -> tuple[str, ...]:
+        """The namespaces that alone are in scope, where the rule names each of them; none where it needs a look at all."""
+        if any(set("*?[") & set(name) for name in self.namespaces):
+            return ()
+        return tuple(name for name in self.namespaces if not _like(name, self.without.namespaces))
 
     def excludes(self, native_id: str, tags: Mapping[str, str] | None) -> str | None:
-        """Why a resource is out of scope, in words; ``None`` if it is in. Tags that could not be seen exclude nothing."""
+        """Why a resource is out of scope, in words; ``None`` if it is in. Tags that could not be seen exclude nothing.
+
+        A rule over namespaces is about what stands in one, and about the namespace itself; all else of a cluster stays in.
+        """
         for pattern in self.without.resources:
             if fnmatchcase(native_id, pattern):
                 return f"excluded by id: {pattern}"
         if self.resources and not any(fnmatchcase(native_id, pattern) for pattern in self.resources):
             return f"not among the ids in scope: {', '.join(self.resources)}"
+        namespace = _namespace(native_id)
+        if namespace and (named := _like(namespace, self.without.namespaces)):
+            return f"excluded by namespace: {named}"
+        if namespace and self.namespaces and not _like(namespace, self.namespaces):
+            return f"not among the namespaces in scope: {', '.join(self.namespaces)}"
         if tags is None:
             return None
         found = _tagged(self.without.tags, tags)
@@ -124,6 +145,7 @@ class Scope:
         named = (
             ("regions", rule.regions),
             ("services", rule.services),
+            ("namespaces", rule.namespaces),
             ("tags", rule.tags),
             ("resources", rule.resources),
         )
@@ -131,7 +153,17 @@ class Scope:
 
 
 _OVER_REGIONS = frozenset({"global", "join"})
-_LISTS = ("regions", "services", "frameworks", "tags", "resources")
+_LISTS = ("regions", "services", "frameworks", "tags", "resources", "namespaces")
+
+
+def _namespace(native_id: str) -> str:
+    """The namespace that an object of a cluster (``shop/Pod/web``) stands in, or is; empty for what stands in none."""
+    above, _, rest = native_id.partition("/")
+    return rest.removeprefix("Namespace/") if not above and rest.startswith("Namespace/") else above
+
+
+def _like(name: str, patterns: Iterable[str]) -> str | None:
+    return next((pattern for pattern in patterns if fnmatchcase(name, pattern)), None)
 
 
 def _tagged(rules: Iterable[str], tags: Mapping[str, str]) -> str | None:

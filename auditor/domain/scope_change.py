@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from uuid import UUID
 
 from auditor.domain.finding import Turn
@@ -138,13 +139,16 @@ def preview(before: Scope, after: Scope, standing: Iterable[Candidate], regions:
     )
 
 
-def faults(scope: Scope, *, regions: Iterable[str], services: Iterable[str]) -> tuple[str, ...]:
+def faults(
+    scope: Scope, *, regions: Iterable[str], services: Iterable[str], namespaces: Iterable[str] | None = None
+) -> tuple[str, ...]:
     """What of a rule cannot be meant: a misspelt region or service would leave out everything, or nothing, in silence.
 
     Args:
         scope: What somebody typed.
         regions: Every region that the source has.
         services: Every service that a check asks about.
+        namespaces: Those that the last run saw, if it saw any; ``None`` for an account, which has none.
     """
     has, asks = sorted(set(regions)), sorted(set(services))
     told = [
@@ -162,6 +166,18 @@ def faults(scope: Scope, *, regions: Iterable[str], services: Iterable[str]) -> 
         for rule in (*scope.tags, *scope.without.tags)
         if not rule.partition("=")[0] or "=" not in rule
     ]
+    told += _astray((*scope.namespaces, *scope.without.namespaces), namespaces)
     if not told and has and not any(scope.has_region(name) for name in has):
         told.append("no region would be left; disconnect the source instead")
     return tuple(told)
+
+
+def _astray(patterns: Sequence[str], namespaces: Iterable[str] | None) -> list[str]:
+    if namespaces is None:
+        return ["an account has no namespaces"] if patterns else []
+    there = sorted(set(namespaces))
+    return [
+        f"the cluster has no namespace {pattern}; it has {', '.join(there)}"
+        for pattern in patterns
+        if there and not any(fnmatchcase(name, pattern) for name in there)
+    ]

@@ -27,10 +27,12 @@ def public_id(tenant: UUID | str, *natural: str) -> UUID:
 
 @dataclass(frozen=True, slots=True)
 class ClusterAccess:
-    """The way into a cluster: a kubeconfig where workers run, the pod that they run in, or an address. No secret is in it.
+    """The way into a cluster: a kubeconfig where workers run, the pod that they run in, an address, or AWS. No secret is in it.
 
     ``uid`` is that of the namespace ``kube-system``, asserted each time we connect. ``authority`` is a certificate in PEM,
-    ``expires_at`` the end of the token that belongs to the address, where it tells one.
+    ``expires_at`` the end of the token that belongs to the address, where it tells one. ``eks`` is the name of a cluster in a
+    ``region``, whose address and tokens come of the AWS credentials that the source names. ``certificates`` are Secrets
+    (``namespace/name``) that somebody opted in to have read, for the days of the certificates in them.
     """
 
     uid: str
@@ -40,6 +42,9 @@ class ClusterAccess:
     url: str | None = None
     authority: str | None = None
     expires_at: datetime | None = None
+    eks: str | None = None
+    region: str | None = None
+    certificates: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """What is kept of it: all that is set."""
@@ -53,7 +58,10 @@ class ClusterAccess:
         if not told:
             return None
         ends = told.get("expires_at")
-        return cls(**{**told, "expires_at": None if ends is None else datetime.fromisoformat(ends)})
+        named = tuple(told.get("certificates", ()))
+        return cls(
+            **{**told, "expires_at": None if ends is None else datetime.fromisoformat(ends), "certificates": named}
+        )
 
     def words(self) -> str:
         """How we get in, for people."""
@@ -61,6 +69,8 @@ class ClusterAccess:
             return "the service account of the pod that asks"
         if self.url is not None:
             return f"a token, at {self.url}"
+        if self.eks is not None:
+            return f"tokens made with AWS credentials, as EKS cluster {self.eks} of {self.region}"
         return f"context {self.context} of {self.kubeconfig}"
 
 

@@ -139,6 +139,7 @@ class CoverageTold(Told):
     valid_from: AwareDatetime
     last_at: AwareDatetime
     valid_to: AwareDatetime
+    within: tuple[str, ...] = ()
     denied_details: dict[str, Count] | tuple[tuple[str, Count], ...] = ()
 
 

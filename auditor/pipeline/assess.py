@@ -7,9 +7,10 @@ was nothing, or not everything, to judge. What was judged before and stands unch
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, cast
 
 from auditor.domain.control import Check
@@ -19,6 +20,7 @@ from auditor.domain.evidence import Evidence, Standing
 from auditor.domain.excuse import by_tag
 from auditor.domain.finding import Current
 from auditor.domain.resource_type import AnyType, DerivedType, ResourceType, Spread
+from auditor.domain.scope import Scope
 from auditor.domain.source import GLOBAL, Place
 from auditor.domain.verdict import Verdict, VerdictWord
 from auditor.domain.volatile import whole
@@ -58,6 +60,7 @@ def assess(
     as_of: datetime,
     current: Mapping[tuple[str, str], Current] | None = None,
     excluded: Mapping[tuple[str, str], str] | None = None,
+    scope: Scope | None = None,
     unread: Sequence[Standing] = (),
     kept: Collection[str] = (),
     moved: Container[tuple[str, str]] = frozenset(),
@@ -75,6 +78,7 @@ def assess(
         as_of: The instant to judge for.
         current: Findings as they stand: what they settle is held; a verdict that only the calendar changed says so.
         excluded: Why resources are out of scope, by type and native id.
+        scope: The rule itself, for what is made of several listings.
         unread: Resources of judged types of which nothing needs judging.
         kept: Derived types whose inputs are as they were: their documents come as evidence or stay unread, none is built.
         moved: Checks on resources whose volatile facts are not those that were judged: their findings settle nothing.
@@ -93,7 +97,8 @@ def assess(
             built = [] if kind.name in kept else joiner.build(kind)
             described.extend(built)
             derived.extend(_as_evidence(each, as_of) for each in built)
-    bench = _Bench(account, as_of, current or {}, excluded or {}, by_type(checks), moved)
+    left_out = partial(exclusion, excluded=excluded or {}, scope=scope or Scope())
+    bench = _Bench(account, as_of, current or {}, left_out, by_type(checks), moved)
     counted: Counter[tuple[str, str]] = Counter()
     for seen in described:
         if seen.kind.name in names:
@@ -161,7 +166,7 @@ class _Bench:
         account: Place,
         as_of: datetime,
         current: Mapping[tuple[str, str], Current],
-        out: Mapping[tuple[str, str], str],
+        out: Callable[[AnyType, str], str | None],
         wanted: Mapping[str, Sequence[Check]],
         moved: Container[tuple[str, str]],
     ) -> None:
@@ -197,7 +202,7 @@ class _Bench:
         self.verdicts.extend(self._on_place(check, kind, region, look) for check in self._wanted.get(kind.name, ()))
 
     def _leaves_out(self, kind: AnyType, native_id: str, region: str) -> bool:
-        reason = exclusion(kind, native_id, self._out)
+        reason = self._out(kind, native_id)
         if reason is not None:
             place = stands_in(kind, region)
             self.excluded.extend(
@@ -255,6 +260,7 @@ class _Bench:
             reason = f"{kind.title}: the service is not offered here ({look.detail})"
         elif look.complete:
             reason = f"{kind.title}: the listing was complete and showed none"
+            reason += f" in {', '.join(look.within)}" if look.within else ""
         else:
             reason = f"{kind.title}: could not be listed ({look.detail})"
         shown = digest({"place": place.native_id, "type": kind.name, "coverage": reason})

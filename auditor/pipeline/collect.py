@@ -9,22 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from datetime import datetime
 from functools import partial
 from queue import SimpleQueue
 from types import MappingProxyType
 from typing import Any
 
 from auditor.domain.coverage import Coverage, Rota
-from auditor.domain.evidence import Collection, Evidence, Exclusion, Held, Known, Provenance
+from auditor.domain.evidence import Collection, Evidence, Exclusion, Held, Known, Provenance, Written
 from auditor.domain.ports import Caller, Clock
 from auditor.domain.redaction import Fingerprint
-from auditor.domain.resource_type import Read, ResourceType
+from auditor.domain.resource_type import WRITER, Read, ResourceType
 from auditor.domain.scope import Scope
 from auditor.domain.source import GLOBAL, Place
 from auditor.domain.tags import SPELLINGS, TagList, tags_in
 from auditor.domain.volatile import beside
 from auditor.pipeline.ask import Questions
 from auditor.pipeline.look import Listed, Look, Sifted
+from auditor.proof.canonical import instant
 
 NOTHING_KNOWN: Mapping[tuple[str, str], Known] = MappingProxyType({})
 EVERYTHING = Scope()
@@ -63,8 +65,8 @@ def collect(
         known: What the run before kept, by type and id. A resource that is listed with the same digest and whose turn it
             is not is held: none of its own calls is made.
         rota: Whose turn it is, by type.
-        scope: Which resources are left out by tag or id: they are collected all the same and told as excluded. Places
-            are never left out this way.
+        scope: Which resources are left out by tag, id or namespace: they are collected all the same and told as excluded.
+            Places are never left out this way.
         fingerprint: What stands for values that are seen and not kept, so that a change of them shows; without a tenant none.
 
     Raises:
@@ -83,6 +85,7 @@ def collect(
             known=_comparable(kind, place, known, scope),
             rota=rota(kind.name),
             fingerprint=fingerprint,
+            namespaces=scope.named_namespaces,
         )
         for kind in resource_types
         if (kind.place == "account") == (place.region == GLOBAL)
@@ -98,10 +101,12 @@ def collect(
     held: list[Held] = []
     coverage: list[Coverage] = []
     excluded: list[Exclusion] = []
+    written: list[Written] = []
     for course in courses:  # in the order of declaration, whatever order the answers came in
         evidence.extend(course.evidence)
         held.extend(course.sifted.held)
         coverage.append(course.look.coverage(len(course.sifted.listed)))
+        written.extend(_written(course, started_at))
         if scope.narrows and course.look.kind.listing is not None:
             excluded.extend(_excluded(course, tagged, scope))
     return Collection(
@@ -112,6 +117,7 @@ def collect(
         calls=dict(asked.calls),
         held=tuple(held),
         excluded=tuple(excluded),
+        written=tuple(written),
     )
 
 
@@ -238,6 +244,19 @@ class _Tagged:
         told = self._list.of(shown)
         own = {native_id: tags_in(content, names) for native_id, content in shown.items()}
         return {native_id: told[native_id] if tags is None else tags for native_id, tags in own.items()}
+
+
+def _written(course: _Course, seen_at: datetime) -> Iterable[Written]:
+    """Who last wrote to each resource of a type that tells, read and held alike; a time in no known form tells nothing."""
+    for one in course.sifted.listed:
+        wrote = one.fields.get(WRITER)
+        if wrote is None:
+            continue
+        try:
+            at = instant(wrote["at"])
+        except ValueError:
+            continue
+        yield Written(course.look.kind.name, one.native_id, wrote["manager"], wrote["operation"], at, seen_at)
 
 
 def _excluded(course: _Course, tagged: _Tagged, scope: Scope) -> Iterable[Exclusion]:

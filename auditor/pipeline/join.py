@@ -135,4 +135,5 @@ class Joiner:
             for region, look in looks
             if not look or not look.complete
         ]
-        return Population(members, "; ".join(short) if short else None)
+        alone = next((look.within for _, look in looks if look and look.within), ())
+        return Population(members, "; ".join(short) if short else None, alone)

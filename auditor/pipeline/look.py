@@ -24,7 +24,7 @@ from auditor.domain.ports import Caller, CallFailed, Clock
 from auditor.domain.projection import UnseenFieldError, fill, hidden, plain, project, tree
 from auditor.domain.reading import UNSEEN_KEY, Readings
 from auditor.domain.redaction import Fingerprint
-from auditor.domain.resource_type import COMMON, Read, ResourceType, templates
+from auditor.domain.resource_type import COMMON, WITHIN, Read, ResourceType, templates
 from auditor.domain.source import GLOBAL, Place
 from auditor.domain.volatile import split
 from auditor.pipeline.ask import Answer, Broken, Questions, broken
@@ -69,6 +69,7 @@ class Look:
         known: Mapping[tuple[str, str], Known],
         rota: Rota,
         fingerprint: Fingerprint | None,
+        namespaces: tuple[str, ...] = (),
     ) -> None:
         self.kind = kind
         self.rota = rota if kind.details else Rota()
@@ -78,7 +79,13 @@ class Look:
         self._before = known
         self._fingerprint = fingerprint
         self._region = caller.home if place.region == GLOBAL else place.region
-        self._common = {"account": caller.account, "partition": caller.partition, "region": self._region}
+        self._common = {
+            "account": caller.account,
+            "partition": caller.partition,
+            "region": self._region,
+            "namespaces": namespaces,
+        }
+        self._within: set[str] = set()
         self._failures: list[tuple[tuple[int, int], CallFailed, CoverageState]] = []
         self._denied: Counter[str] = Counter()
         self._lock = Lock()
@@ -98,6 +105,8 @@ class Look:
         try:
             answer = self._asked.answer(read, fill(read.params, {**outer, **self._common}), self._region)
             self._note(read, answer.failure, (level, index))
+            with self._lock:
+                self._within.update(page[WITHIN] for page in answer.pages if WITHIN in page)
             if level:
                 calls = (*self._calls(outer), *answer.calls)
                 found.extend({**outer, **item, RESTS_ON: calls} for item in answer.items(read))
@@ -177,6 +186,7 @@ class Look:
             action="" if failure is None or isinstance(failure, Broken) else failure.action,
             denied_details=tuple(sorted(self._denied.items())),
             rota=self.rota.every,
+            within=tuple(sorted(self._within)),
         )
 
     @property

@@ -273,7 +273,14 @@ class _Again:
     def _looks(self, build: Build) -> list[Coverage]:
         return [
             Coverage(
-                one["place"], one["resource_type"], one["state"], build.at, one["listed"], one["detail"], one["action"]
+                one["place"],
+                one["resource_type"],
+                one["state"],
+                build.at,
+                one["listed"],
+                one["detail"],
+                one["action"],
+                within=tuple(one.get("within", ())),
             )
             for one in self._coverage
             if one["source"] == build.source and instant(one["valid_from"]) <= build.at < instant(one["valid_to"])

@@ -16,6 +16,7 @@ from auditor.domain.coverage import Coverage
 from auditor.domain.evidence import Standing
 from auditor.domain.finding import Current
 from auditor.domain.resource_type import AnyType, DerivedType, ResourceType, Spread
+from auditor.domain.scope import Scope
 from auditor.domain.source import GLOBAL
 from auditor.domain.verdict import VERDICTS
 from auditor.domain.volatile import beside
@@ -68,6 +69,7 @@ def unsettled(
     current: Mapping[tuple[str, str], Current],
     excluded: Mapping[tuple[str, str], str],
     as_of: datetime,
+    scope: Scope,
     moved: Container[tuple[str, str]] = frozenset(),
 ) -> tuple[list[Standing], list[Standing]]:
     """The resources of these types whose content must be read, and those that nothing needs to be asked of.
@@ -81,7 +83,7 @@ def unsettled(
         kind = types.get(row.resource_type)
         if kind is None:
             continue
-        asked = () if exclusion(kind, row.native_id, excluded) else wanted.get(kind.name, ())
+        asked = () if exclusion(kind, row.native_id, excluded, scope) else wanted.get(kind.name, ())
         if all(
             (key := (check.id, row.native_id)) not in moved and settled(current.get(key), check, row.digest, as_of)
             for check in asked
@@ -92,11 +94,17 @@ def unsettled(
     return read, left
 
 
-def exclusion(kind: AnyType, native_id: str, excluded: Mapping[tuple[str, str], str]) -> str | None:
-    """Why the scope leaves a resource out; what is derived over it goes with it, and a place never goes."""
+def exclusion(kind: AnyType, native_id: str, excluded: Mapping[tuple[str, str], str], scope: Scope) -> str | None:
+    """Why the scope leaves a resource out; what is derived over it goes with it, and a place never goes.
+
+    Members that a spread makes are listed by nobody: the scope is held against their own ids.
+    """
     over = kind.over if isinstance(kind, DerivedType) else kind
     shown_by = over.shown_by if isinstance(over, Spread) else (over,) if isinstance(over, ResourceType) else ()
-    return next((why for one in shown_by if (why := excluded.get((one.name, native_id))) is not None), None)
+    why = next((why for one in shown_by if (why := excluded.get((one.name, native_id))) is not None), None)
+    if why is None and isinstance(over, Spread) and (own := scope.excludes(native_id, None)) is not None:
+        return f"{own} (scope version {scope.version})"
+    return why
 
 
 def stands_in(kind: AnyType, region: str) -> str:
@@ -125,7 +133,7 @@ def built_from(
                 for name, each in inputs.items()
             },
             "looks": sorted(
-                [look.resource_type, look.place, look.state, look.detail]
+                [look.resource_type, look.place, look.state, look.detail, *look.within]
                 for look in coverage
                 if look.resource_type in inputs
             ),

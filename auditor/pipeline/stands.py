@@ -14,6 +14,7 @@ from auditor.domain.evidence import Standing
 from auditor.domain.finding import Current
 from auditor.domain.ports import TenantStore
 from auditor.domain.resource_type import AnyType, DerivedType
+from auditor.domain.scope import Scope
 from auditor.domain.source import JOIN, Unit
 from auditor.domain.volatile import beside
 from auditor.pipeline.assess import Assessment
@@ -32,6 +33,7 @@ class Stands:
     """Of resources, and of the volatile facts beside them."""
     current: Mapping[tuple[str, str], Current]
     excluded: Mapping[tuple[str, str], str]
+    scope: Scope
     built: Mapping[str, str]
     """Per derived type, the digest of what it is built from as things stand."""
     to_build: tuple[DerivedType, ...]
@@ -43,7 +45,8 @@ class Stands:
         asked = {kind.name for kind in ((*selection.collected, *judged) if place is None else judged)}
         looks = tuple(look for look in books.coverage(unit.source, place=place) if look.resource_type in asked)
         # A region may have left the scope since the run was planned.
-        places = places_in(books.places(unit.run)[1:], books.scope(unit.source)) if place is None else (place,)
+        scope = books.scope(unit.source)
+        places = places_in(books.places(unit.run)[1:], scope) if place is None else (place,)
         rows = books.standing(unit.source, place, asked | {beside(name) for name in asked})
         by_name: dict[str, list[Standing]] = {}
         for row in rows:
@@ -58,6 +61,7 @@ class Stands:
             rows=rows,
             current=books.current(unit.source, place=place, resource_types=[kind.name for kind in judged]),
             excluded=books.exclusions(unit.source, place),
+            scope=scope,
             built=built,
             to_build=tuple(kind for kind in joins if before.get(kind.name) != built[kind.name]),
         )

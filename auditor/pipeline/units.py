@@ -215,6 +215,7 @@ class Workshop:
                 stands.current,
                 stands.excluded,
                 now,
+                stands.scope,
                 moved.pairs,
             )
             if stands.to_build:
@@ -230,6 +231,7 @@ class Workshop:
                 as_of=now,
                 current=stands.current,
                 excluded=stands.excluded,
+                scope=stands.scope,
                 unread=unread,
                 kept=stands.kept,
                 moved=moved.pairs,

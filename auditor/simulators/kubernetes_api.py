@@ -90,9 +90,18 @@ class ClusterApi:
             self.store.put(document)
         aggregate(self.store)
 
-    def patch(self, kind: str, name: str, change: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
+    def patch(
+        self,
+        kind: str,
+        name: str,
+        change: Mapping[str, Any],
+        *,
+        namespace: str = "",
+        manager: str = "",
+        subresource: str = "",
+    ) -> dict[str, Any]:
         """Merge a change into an object; see ``Store.patch``."""
-        stored = self.store.patch(kind, name, change, namespace=namespace)
+        stored = self.store.patch(kind, name, change, namespace=namespace, manager=manager, subresource=subresource)
         if stored["kind"] == "ClusterRole":
             aggregate(self.store)
         return stored

@@ -31,6 +31,8 @@ class Identities:
         self._clock = clock
         self._known: dict[str, Identity] = {}
         self.anonymous = True
+        self.elsewhere: Callable[[str], Identity | None] = lambda _token: None
+        """Who stands behind a token that was not issued here."""
 
     def issue(self, user: str, groups: Iterable[str] = (), *, uid: str = "", expires_at: datetime | None = None) -> str:
         """A new token of a user in these groups (and in ``system:authenticated``)."""
@@ -52,7 +54,9 @@ class Identities:
         if not authorization:
             return ANONYMOUS if self.anonymous else None
         scheme, _, token = authorization.partition(" ")
-        identity = self._known.get(token.strip()) if scheme.lower() == "bearer" else None
+        if scheme.lower() != "bearer":
+            return None
+        identity = self._known.get(token.strip()) or self.elsewhere(token.strip())
         if identity is None or (identity.expires_at is not None and identity.expires_at <= self._clock()):
             return None
         return identity

@@ -116,12 +116,29 @@ class Store:
                 self.kinds.define(given)
             return _typed(stored)
 
-    def patch(self, kind: str, name: str, change: Mapping[str, Any], *, namespace: str = "") -> dict[str, Any]:
-        """Merge ``change`` into an object (RFC 7386: null takes away, lists are replaced) and answer the outcome."""
+    def patch(
+        self,
+        kind: str,
+        name: str,
+        change: Mapping[str, Any],
+        *,
+        namespace: str = "",
+        manager: str = "",
+        subresource: str = "",
+    ) -> dict[str, Any]:
+        """Merge ``change`` into an object (RFC 7386: null takes away, lists are replaced) and answer the outcome.
+
+        A ``manager`` gets an entry of its own for what it wrote, through a ``subresource`` if it names one.
+        """
         with self._lock:
             document = self.get(kind, name, namespace=namespace)
             if document is None:
                 raise LookupError(f"no {kind} {namespace}/{name}")
+            if manager:
+                through = {"subresource": subresource} if subresource else {}
+                written = {"fieldsType": "FieldsV1", "fieldsV1": _owned(change), **through}
+                entry = {"manager": manager, "operation": "Update", "time": self._now(), **written}
+                document["metadata"]["managedFields"].append(entry)
             return self.put(_merged(document, change))
 
     def delete(self, kind: str, name: str, *, namespace: str = "") -> None:
@@ -194,7 +211,7 @@ class Store:
     def _settle(self, kind: Kind, given: dict[str, Any], before: Stored | None, manager: str) -> None:
         """Add what a server adds."""
         meta = given["metadata"]
-        now = self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = self._now()
         known = before.document["metadata"] if before else {}
         place = f"{kind.qualified}/{meta.get('namespace', '')}/{meta['name']}/{self._version}"
         meta["uid"] = known.get("uid") or meta.get("uid") or str(uuid5(_IDS, place))
@@ -211,6 +228,9 @@ class Store:
                 fields["f:metadata"].pop(own, None)
             entry = {"manager": manager, "operation": "Update", "apiVersion": kind.api_version, "time": now}
             meta["managedFields"] = [{**entry, "fieldsType": "FieldsV1", "fieldsV1": fields}]
+
+    def _now(self) -> str:
+        return self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def _remember(self, change: Change) -> None:
         one = change.object

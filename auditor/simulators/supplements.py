@@ -1,17 +1,19 @@
 """What moto cannot be told and our seven services ask for: kept here, answered here, set through the control endpoint.
 
 Two kinds. Whole operations that moto lacks are answered from this state and never reach moto. Facts that moto keeps
-but offers no call for (when a key was last used) are written into moto's own objects by ``State.settle``.
+but offers no call for (when a key was last used, where a cluster answers) are written into moto's own objects by ``State.settle``.
 """
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from moto.ec2.models import ec2_backends
+from moto.eks.models import eks_backends
 from moto.iam.models import AccessKeyLastUsed, iam_backends
 
 from auditor.simulators.answers import ACCOUNT, Answer, plain_json, xml
@@ -85,9 +87,9 @@ class State:
                     self.managed_instances.setdefault(region, {}).update(instances)
             elif name in {"root", "account_summary", "vpn_tunnels"}:
                 getattr(self, name).update(value)
-            elif name in _LAST_USED:
-                for key, last in value.items():
-                    _LAST_USED[name](key, last)
+            elif name in _WRITTEN:
+                for key, fact in value.items():
+                    _WRITTEN[name](key, fact)
             else:
                 raise ValueError(f"the emulator knows no supplement {name!r}")
 
@@ -122,14 +124,22 @@ def _role_last_used(role: str, moment: str) -> None:
     _iam().get_role(role).last_used = _naive(moment)
 
 
+def _cluster_address(cluster: str, told: Mapping[str, str]) -> None:
+    region, _, name = cluster.partition("/")
+    found = eks_backends[ACCOUNT][region].clusters[name]
+    found.endpoint = told["endpoint"]
+    found.certificate_authority = {"data": b64encode(told["authority"].encode()).decode()}
+
+
 def _iam() -> Any:
     return iam_backends[ACCOUNT]["aws"]
 
 
-_LAST_USED: Mapping[str, Callable[[str, Any], None]] = {
+_WRITTEN: Mapping[str, Callable[[str, Any], None]] = {
     "password_last_used": _password_last_used,
     "access_key_last_used": _key_last_used,
     "role_last_used": _role_last_used,
+    "cluster_address": _cluster_address,
 }
 
 

@@ -41,12 +41,14 @@ class Interval:
     state: str
     detail: str
     action: str
+    within: tuple[str, ...]
     valid_from: datetime
     last_at: datetime
 
     def extended_by(self, look: Coverage) -> bool:
         """Whether the look says the same, soon enough after the last one."""
-        same = (look.state, look.detail, look.action) == (self.state, self.detail, self.action)
+        told = (look.state, look.detail, look.action, look.within)
+        same = told == (self.state, self.detail, self.action, self.within)
         return same and look.at - self.last_at <= HOLDS_FOR
 
     def ends_at(self, look: Coverage) -> datetime:
@@ -67,7 +69,9 @@ class CoverageRows(Scoped):
         self._lock("coverage", str(source))
         places = sorted({place for place, _ in looks})
         open_now = {
-            (row.place, row.resource_type): Interval(row.state, row.detail, row.action, row.valid_from, row.last_at)
+            (row.place, row.resource_type): Interval(
+                row.state, row.detail, row.action, tuple(row.within), row.valid_from, row.last_at
+            )
             for row in self._run(_OPEN, source=source, places=places)
         }
         extended, closed, opened = [], [], []
@@ -98,6 +102,7 @@ def _coverage(row: Row[Any]) -> Coverage:
         action=row.action,
         denied_details=tuple((action, calls) for action, calls in row.denied_details),
         rota=row.rota,
+        within=tuple(row.within),
     )
 
 
@@ -120,4 +125,5 @@ def _row(look: Coverage, source: UUID, run: UUID) -> dict[str, Any]:
         "last_at": look.at,
         "run_id": run,
         "rota": look.rota,
+        "within": list(look.within),
     }

@@ -19,6 +19,7 @@ from auditor.domain.source import GLOBAL, JOIN, Unit, public_id
 from auditor.domain.volatile import beside
 from auditor.proof.canonical import canonical
 from auditor.store import schema
+from auditor.store.attributions import AttributionRows
 from auditor.store.calls import CallRows
 from auditor.store.exclusions import ExclusionRows
 from auditor.store.ids import evidence_id, resource_id
@@ -75,7 +76,7 @@ class _Open:
     last_at: datetime
 
 
-class EvidenceRows(CallRows, ExclusionRows, JoinRows, LedgerRows):
+class EvidenceRows(CallRows, ExclusionRows, AttributionRows, JoinRows, LedgerRows):
     """What was seen of each resource, and when."""
 
     def known(self, source: UUID, place: str, resource_types: Iterable[str]) -> dict[tuple[str, str], Known]:
@@ -211,6 +212,7 @@ class EvidenceRows(CallRows, ExclusionRows, JoinRows, LedgerRows):
             told = [one for one in collection.excluded if one.resource_type not in late]
             seen = {*answers, *held, *(row["resource"] for row in closed)}
             self._keep_exclusions(unit, collection.place, told, seen, now=now)
+            self._keep_writers(unit, [one for one in collection.written if one.resource_type not in late])
         self._cover(unit.source, unit.run, collection.coverage)
 
     def _refuse_erased(self, opened: Sequence[Mapping[str, Any]]) -> None:
@@ -370,6 +372,10 @@ def _gone(place: str, coverage: Sequence[Coverage], unseen: Sequence[_Open]) -> 
     looks: dict[str, list[Coverage]] = {}
     for look in coverage:
         looks.setdefault(look.resource_type, []).append(look)
+    # What stands in a namespace that was left out is not gone; it waits for a look at it.
+    unseen = [
+        one for one in unseen if all(look.shows(one.seen.native_id) for look in looks.get(one.seen.resource_type, ()))
+    ]
     ends = {name: max(look.at for look in of) for name, of in looks.items() if all(look.complete for look in of)}
     return [
         {"resource": span.resource, "from": span.valid_from, "to": ends[span.seen.resource_type]}

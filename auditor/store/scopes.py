@@ -16,7 +16,7 @@ from auditor.domain.errors import ConfigurationError
 from auditor.domain.events import Event
 from auditor.domain.finding import FOREVER, Turn
 from auditor.domain.scope import Scope
-from auditor.domain.scope_change import ScopeChange, ScopePreview, out_of
+from auditor.domain.scope_change import BY_TAG, NOT_TAGGED, ScopeChange, ScopePreview, out_of
 from auditor.domain.source import GLOBAL, JOIN, public_id
 from auditor.store import schema
 from auditor.store.manifests import ManifestRows
@@ -200,7 +200,7 @@ class ScopeRows(SourceRows, OutboxRows, ManifestRows):
         return public_id(self._tenant, "decision", str(source), turn.reason)
 
     def _mark_resources(self, source: UUID, scope: Scope, *, now: datetime) -> None:
-        """Exclusions by id, which need no run to be told; those by tag stay as the last run left them."""
+        """Exclusions by id or namespace, which need no run to be told; those by tag stay as the last run left them."""
         open_now: dict[UUID, str] = {
             row.resource_id: row.reason
             for row in self._run(
@@ -211,7 +211,7 @@ class ScopeRows(SourceRows, OutboxRows, ManifestRows):
         back, out = [], []
         for row in self._run(_SEEN, source=source):
             why = scope.excludes(row.native_id, None)
-            if why is None and open_now.get(row.resource_id, "").startswith(("excluded by id", "not among the ids")):
+            if why is None and not open_now.get(row.resource_id, BY_TAG).startswith((BY_TAG, NOT_TAGGED)):
                 back.append(row.resource_id)
             if why is not None and row.resource_id not in open_now:
                 out.append({"resource_id": row.resource_id, "place": row.place, "reason": why})

@@ -16,7 +16,7 @@ from auditor.domain.scope import Scope
 from auditor.domain.source import ClusterAccess, Source
 from auditor.store import schema
 from auditor.store.noting import LedgerRows
-from auditor.store.reads.scope import ScopeVersion, scopes
+from auditor.store.reads.scope import ScopeVersion, namespaces, scopes
 
 # Who was disconnected comes back under its own id, with its history; anybody else of that account is refused.
 _AGAIN = """
@@ -120,6 +120,10 @@ class SourceRows(LedgerRows):
         """Every version of the scope with who and why, the one in force first."""
         return scopes(self._connection, source)
 
+    def namespaces(self, source: UUID) -> tuple[str, ...] | None:
+        """The namespaces that the last runs over a cluster saw; none for an account, which has none."""
+        return namespaces(self._connection, source) if self.source(source).kind == "kubernetes" else None
+
     def regions(self, source: UUID) -> tuple[str, ...]:
         """The regions that runs of this source look at: those it has, as far as its scope holds them."""
         scope = self.scope(source)
@@ -179,6 +183,21 @@ class SourceRows(LedgerRows):
             raise TenancyError(f"no cluster {source} is asked with a token")
         ends = None if access.expires_at is None else access.expires_at.isoformat()
         self.act(by, "source.token", str(source), {"expires_at": ends}, now=now)
+
+    def name_certificates(self, source: UUID, access: ClusterAccess, *, by: str, now: datetime) -> None:
+        """Read these Secrets for the days of their certificates from the next run on, and no others.
+
+        Raises:
+            TenancyError: There is no cluster of that id here.
+        """
+        changed = self._run(
+            "UPDATE source SET access = CAST(:access AS jsonb) WHERE source_id = :id AND kind = 'kubernetes'",
+            id=source,
+            access=json.dumps(access.as_json()),
+        )
+        if not changed.rowcount:
+            raise TenancyError(f"no cluster {source}")
+        self.act(by, "source.certificates", str(source), {"certificates": list(access.certificates)}, now=now)
 
     def _keep_scope(self, source: UUID, scope: Scope, *, now: datetime, by: str, reason: str) -> None:
         row = {"source_id": source, "version": scope.version, "rule": scope.as_rule(), "valid_from": now}

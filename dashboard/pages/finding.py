@@ -54,6 +54,7 @@ def index(id_: UUID) -> str:
         calls=calls,
         untold=untold,
         definition=detail.definition,
+        changed=detail.changed,
         last_look_at=detail.last_look_at,
         stretches=stretches,
         check=context.library.check.get(row.check),

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 page = Blueprint("source", __name__)
 SOON = timedelta(days=14)
 """A token that ends within this is warned about."""
-NOUNS = ("regions", "services", "tags", "resources")
+NOUNS = ("regions", "services", "namespaces", "tags", "resources")
+CLUSTER_NOUNS = ("namespaces", "resources")
+ACCOUNT_NOUNS = tuple(noun for noun in NOUNS if noun != "namespaces")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ def _asked(id_: UUID, given: Mapping[str, str] | None) -> _Asked:
         versions = scopes.scopes(conn, id_)
         wanted = versions[0].scope if given is None else _typed(given, versions[0].scope)
         services = {check.id.partition(".")[0] for check in context.library.checks}
-        errors = () if given is None else faults(wanted, regions=found[0].regions, services=services)
+        there = scopes.namespaces(conn, id_) if found[0].kind == "kubernetes" else None
+        errors = () if given is None else faults(wanted, regions=found[0].regions, services=services, namespaces=there)
         preview = scopes.preview(conn, id_, wanted) if given is not None and not errors else None
     return _Asked(found[0], versions, wanted, preview, errors)
 
@@ -133,7 +136,7 @@ def _page(asked: _Asked, *, refused: str = "") -> str:
         refused=refused,
         reason=request.form.get("reason", ""),
         typed=typed,
-        nouns=("resources",) if asked.source.kind == "kubernetes" else NOUNS,
+        nouns=CLUSTER_NOUNS if asked.source.kind == "kubernetes" else ACCOUNT_NOUNS,
     )
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import pytest
 
 from auditor.collectors.kubernetes import resource_types
-from auditor.collectors.kubernetes._listing import METADATA_ONLY, NAMESPACED
-from auditor.collectors.kubernetes._requests import parts
+from auditor.collectors.kubernetes._listing import METADATA_ONLY, NAMESPACES
+from auditor.collectors.kubernetes._requests import NAMED_SECRETS, parts
 from auditor.domain.resource_type import DerivedType, ResourceType
 from auditor.simulators.kubernetes_kinds import Kinds
 
-LISTED = [kind for kind in resource_types() if isinstance(kind, ResourceType) and kind.listing is not None]
+LISTED = [
+    kind
+    for kind in resource_types()
+    if isinstance(kind, ResourceType) and kind.listing is not None and kind.listing.operation != NAMED_SECRETS
+]
 EXTENSIONS = (
     "cert-manager.io",
     "cilium.io",
@@ -31,7 +35,7 @@ def test_a_built_in_kind_is_named_as_the_api_names_it(kind: ResourceType) -> Non
     assert served is not None
     (item,) = kind.listing.page({"items": [{"metadata": {"name": "one"}}]})["items"]
     assert item["id"] == f"/{served.kind}/one"
-    assert kind.listing.params[NAMESPACED] is served.namespaced
+    assert (NAMESPACES in kind.listing.params) is served.namespaced
 
 
 @pytest.mark.parametrize("kind", [kind for kind in LISTED if kind not in BUILT_IN], ids=lambda kind: kind.name)

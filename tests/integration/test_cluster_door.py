@@ -12,7 +12,7 @@ import pytest
 
 from auditor.collectors.kubernetes import resource_types
 from auditor.collectors.kubernetes._client import ClusterCaller
-from auditor.collectors.kubernetes._connection import connect, connect_address
+from auditor.collectors.kubernetes._connection import Door, connect, connect_address
 from auditor.collectors.kubernetes.backups import snapshot
 from auditor.collectors.kubernetes.core_configuration import config_map, secret
 from auditor.domain.coverage import Coverage
@@ -162,11 +162,11 @@ def test_an_identity_is_asserted_before_anything_is_asked(api: ClusterApi, tmp_p
 
 def test_a_server_of_another_authority_is_not_asked(api: ClusterApi) -> None:
     with ClusterApi() as other, pytest.raises(CollectionError, match="does not let us in"):
-        connect_address(api.url, authority=other.authority, token=api.admin_token(), name="ours")
+        connect_address(Door(api.url, other.authority, api.admin_token), name="ours")
 
 
 def test_an_address_with_its_authority_and_a_token_is_a_way_in(api: ClusterApi) -> None:
-    asked = connect_address(api.url, authority=api.authority, token=api.admin_token(), name="ours")
+    asked = connect_address(Door(api.url, api.authority, api.admin_token), name="ours")
     assert (asked.account, look(asked, config_map).coverage[0].listed) == ("ours", MAPS)
 
 

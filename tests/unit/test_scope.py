@@ -191,3 +191,42 @@ def test_the_inventory_is_listed_though_no_check_asks_for_it_unless_its_service_
     assert {kind.name for kind in select(asked, resource_types(), Scope()).collected} == {"aws.s3.bucket"}
     narrowed = select(asked, resource_types(), Scope(without=Rule(services=("eks",))), inventory=INVENTORY)
     assert {kind.name for kind in narrowed.collected} == {"aws.s3.bucket", ORGANISATION_ACCOUNT}
+
+
+def test_a_namespace_goes_with_what_stands_in_it_and_cluster_wide_things_stay() -> None:
+    scope = Scope(without=Rule(namespaces=("test-*",)))
+    told = "excluded by namespace: test-*"
+    ids = (
+        "test-a/Pod/web",
+        "/Namespace/test-a",
+        "shop/Pod/web",
+        "/Namespace/shop",
+        "/ClusterRole/test-a",
+        "/Cluster/x",
+    )
+    assert [scope.excludes(one, None) for one in ids] == [told, told, None, None, None, None]
+    only = Scope(namespaces=("shop",))
+    out = "not among the namespaces in scope: shop"
+    assert [only.excludes(one, None) for one in ids] == [out, out, None, None, None, None]
+    assert scope.narrows
+    assert only.narrows
+    assert only.words() == ("only namespaces shop",)
+    assert Scope.of_rule(1, only.as_rule()) == only
+
+
+def test_namespaces_are_asked_one_by_one_only_where_a_rule_names_each() -> None:
+    assert Scope(namespaces=("shop", "web"), without=Rule(namespaces=("web",))).named_namespaces == ("shop",)
+    assert Scope(namespaces=("shop", "test-*")).named_namespaces == ()
+    assert Scope(without=Rule(namespaces=("web",))).named_namespaces == ()
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        (None, ("an account has no namespaces",)),
+        (("shop", "web"), ("the cluster has no namespace shopp; it has shop, web",)),
+        ((), ()),  # nothing was seen yet, so nobody can tell
+    ],
+)
+def test_a_namespace_that_nobody_saw_is_named(there: tuple[str, ...] | None, said: tuple[str, ...]) -> None:
+    assert faults(Scope(namespaces=("shopp",)), regions=(), services=(), namespaces=there) == said

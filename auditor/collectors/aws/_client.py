@@ -23,6 +23,7 @@ import botocore
 import botocore.config
 import botocore.exceptions
 from botocore.credentials import RefreshableCredentials
+from botocore.signers import RequestSigner
 
 from auditor.collectors.aws._actions import action_of
 from auditor.collectors.aws._denials import denied_by
@@ -144,6 +145,29 @@ class AwsCaller:
         """The IAM action that an operation needs."""
         service, _, method = operation.partition(":")
         return action_of(operation, api_name(service, method))
+
+    def signed_identity(self, region: str, headers: Mapping[str, str], *, seconds: int) -> str:
+        """A URL by which whoever holds it may ask STS once who we are, and nothing else. These headers must come along.
+
+        Raises:
+            CallFailed: There is nothing left to sign with.
+        """
+        sts = self._client("sts", region)
+        with self._making:  # a signer is made of the session, which is not for many threads
+            signer = RequestSigner(
+                sts.meta.service_model.service_id,
+                region,
+                "sts",
+                "v4",
+                self._session.get_credentials(),
+                self._session.get_component("event_emitter"),
+            )
+        url = f"{sts.meta.endpoint_url.rstrip('/')}/?Action=GetCallerIdentity&Version=2011-06-15"
+        request = {"method": "GET", "url": url, "body": {}, "headers": dict(headers), "context": {}}
+        try:
+            return str(signer.generate_presigned_url(request, "GetCallerIdentity", expires_in=seconds))
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+            raise translate(error, "sts:GetCallerIdentity") from error
 
     def release(self, service: str) -> None:
         """Let go of a service's clients and models; asking it again makes new ones."""

@@ -20,13 +20,22 @@ from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
 
 from auditor.collectors.hearing import Ear, peer_of
-from auditor.collectors.kubernetes._listing import METADATA_ONLY, NAMESPACED
+from auditor.collectors.kubernetes._listing import METADATA_ONLY, NAMESPACES
 from auditor.collectors.kubernetes._refusals import WAITING, first_line, object_in, refusal
-from auditor.collectors.kubernetes._requests import VERSION, action_of, parts, path_of
+from auditor.collectors.kubernetes._requests import (
+    NAMED_SECRETS,
+    READ_SECRET,
+    VERSION,
+    action_of,
+    parts,
+    path_of,
+    secret_path,
+)
 from auditor.collectors.pace import Bucket, rate_key
 from auditor.domain.calls import Hear, Heard, unheard
 from auditor.domain.ports import CallFailed, StartOver
 from auditor.domain.provider import host_of
+from auditor.domain.resource_type import WITHIN
 from auditor.domain.source import GLOBAL
 
 PAGE = 500
@@ -68,6 +77,8 @@ class ClusterCaller:
         self._ear = Ear()
         self.account = name
         self.identity = identity
+        self.certificates: tuple[str, ...] = ()
+        """The Secrets, as ``namespace/name``, that somebody opted in to have read; no other is."""
         self.partition = ""
         self.home = GLOBAL
         self.endpoint = ""  # there is no provider whose own address it could differ from
@@ -78,8 +89,8 @@ class ClusterCaller:
     ) -> Iterator[Mapping[str, Any]]:
         """The list page by page, all of one version; see ``domain.ports.Caller``.
 
-        Where only some namespaces are looked at, each is asked for its own; what one of them refuses is told when all the
-        others have answered.
+        Where only some namespaces are looked at, each is asked for its own; so it is where only some are in scope and the
+        whole may not be listed. What one of them refuses is told when all the others have answered.
 
         Raises:
             CallFailed: The server refused, or the call broke after its tries.
@@ -100,14 +111,41 @@ class ClusterCaller:
             heard(last)
 
     def _pages(self, operation: str, params: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-        if not self._namespaces or not params.get(NAMESPACED):
-            for page in self._listed(operation, "", params):
-                yield self._mine(operation, page)
+        if operation == NAMED_SECRETS:
+            yield {"items": [_named(one) for one in self.certificates]}
             return
+        if operation == READ_SECRET:
+            yield self._secret(str(params["named"]))
+            return
+        if self._namespaces and NAMESPACES in params:
+            yield from self._one_by_one(operation, self._namespaces, params)
+            return
+        begun = False
+        try:
+            for page in self._listed(operation, "", params):
+                begun = True
+                yield self._mine(operation, page)
+        except CallFailed as failure:
+            alone = params.get(NAMESPACES)
+            if begun or not alone or failure.kind != "denied":
+                raise
+            yield from self._one_by_one(operation, alone, params)
+
+    def _secret(self, id_: str) -> Mapping[str, Any]:
+        namespace, _, name = id_.split("/", 2)
+        if f"{namespace}/{name}" not in self.certificates:
+            raise RuntimeError("only Secrets that somebody named are read")
+        action = f"get secrets/{name} in {namespace}"
+        return self._answer("GET", secret_path(namespace, name), accept=JSON, action=action, operation=READ_SECRET)
+
+    def _one_by_one(
+        self, operation: str, namespaces: Sequence[str], params: Mapping[str, Any]
+    ) -> Iterator[Mapping[str, Any]]:
         refused: CallFailed | None = None
-        for namespace in self._namespaces:
+        for namespace in namespaces:
             try:
-                yield from self._listed(operation, namespace, params)
+                for page in self._listed(operation, namespace, params):
+                    yield {**page, WITHIN: namespace}
             except StartOver:
                 raise
             except CallFailed as failure:
@@ -257,3 +295,8 @@ class ClusterCaller:
             except Exception:  # noqa: BLE001  (files and helper programs fail in ways of their own: then the refusal stands)
                 return False
             return True
+
+
+def _named(certificate: str) -> Mapping[str, Any]:
+    namespace, _, name = certificate.partition("/")
+    return {"metadata": {"namespace": namespace, "name": name}}

@@ -1,14 +1,15 @@
 """Ways into a cluster: a kubeconfig context, the service account of the pod we run in, or an address with its CA and a token.
 
-Each asserts who we are before anything is asked. A cluster of EKS is reached by its kubeconfig entry, whose helper program
-fetches the token; fetching one from AWS credentials alone is not built.
+Each asserts who we are before anything is asked. A cluster of EKS is such an address, whose tokens are made as they are needed.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,19 @@ class _Pool(urllib3.HTTPSConnectionPool):
     """Connections that show their peer."""
 
     ConnectionCls = _Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """An address, the certificate (PEM) that alone is trusted there, and the token that opens it.
+
+    A token that lasts ``lasts`` seconds is asked for again when they are over; any is when the cluster refuses it.
+    """
+
+    url: str
+    authority: str
+    token: Callable[[], str]
+    lasts: float | None = None
 
 
 def connect(
@@ -71,33 +85,52 @@ def connect(
 
 
 def connect_address(
-    url: str,
+    door: Door,
     *,
-    authority: str,
-    token: str,
     name: str,
     namespaces: Sequence[str] = (),
     threads: int = 16,
     bucket: Bucket | None = None,
     page: int = PAGE,
+    clock: Callable[[], float] = time.monotonic,
 ) -> ClusterCaller:
-    """The cluster at an address, trusted by this certificate (PEM) alone, asked with this token.
+    """The cluster at an address.
 
     Raises:
         CollectionError: It cannot be reached, is not the one of the certificate, or does not accept the token.
     """
-    trust = b64encode(authority.encode()).decode()
-    told = {
-        "clusters": [{"name": "it", "cluster": {"server": url, "certificate-authority-data": trust}}],
-        "users": [{"name": "we", "user": {"token": token}}],
-        "contexts": [{"name": "here", "context": {"cluster": "it", "user": "we"}}],
-        "current-context": "here",
-    }
+    trust = b64encode(door.authority.encode()).decode()
+    cluster = {"server": door.url, "certificate-authority-data": trust}
 
     def load(client_configuration: Configuration) -> None:
+        told = {
+            "clusters": [{"name": "it", "cluster": cluster}],
+            "users": [{"name": "we", "user": {"token": door.token()}}],
+            "contexts": [{"name": "here", "context": {"cluster": "it", "user": "we"}}],
+            "current-context": "here",
+        }
+        until = clock() + (door.lasts or 0.0)
         _LIBRARY.load_kube_config_from_dict(told, client_configuration=client_configuration, persist_config=False)
+        if door.lasts is not None:
+            hooked: Any = client_configuration  # the library declares that there is no hook
+            hooked.refresh_api_key_hook = _renewing(door.token, until, door.lasts, clock)
 
     return _caller(load, name, namespaces=namespaces, threads=threads, bucket=bucket, page=page)
+
+
+def _renewing(
+    token: Callable[[], str], until: float, lasts: float, clock: Callable[[], float]
+) -> Callable[[Configuration], None]:
+    """What the library calls before each request: a token that is over is replaced. Two threads may both replace it."""
+
+    def renew(configuration: Configuration) -> None:
+        nonlocal until
+        if clock() >= until:
+            fresh = clock() + lasts
+            configuration.api_key["BearerToken"] = f"Bearer {token()}"
+            until = fresh
+
+    return renew
 
 
 def _caller(
@@ -114,16 +147,16 @@ def _caller(
         made.user_agent = f"auditor/{__version__}"
         return made
 
-    caller = ClusterCaller(
-        client(),
-        renew=client,
-        name=name,
-        identity="",
-        namespaces=namespaces,
-        bucket=bucket or LocalBucket(RATE, BURST),
-        page=page,
-    )
     try:
+        caller = ClusterCaller(
+            client(),
+            renew=client,
+            name=name,
+            identity="",
+            namespaces=namespaces,
+            bucket=bucket or LocalBucket(RATE, BURST),
+            page=page,
+        )
         told = caller.ask(WHO, action="create selfsubjectreviews", method="POST", body=QUESTION)
         caller.identity = _user(told)
     except CallFailed as failure:

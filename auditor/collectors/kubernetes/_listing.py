@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from auditor.collectors.kubernetes._writers import writer
 from auditor.domain.projection import project, tree
-from auditor.domain.resource_type import Listing
+from auditor.domain.resource_type import WITHIN, WRITER, Listing
 
 NAMED = (
     "metadata.name",
@@ -22,11 +23,13 @@ NAMED = (
     "metadata.ownerReferences[].name",
     "metadata.ownerReferences[].controller",
 )
-"""Kept of every object. Managed fields and the last applied manifest are kept of none: the latter copies secrets."""
+"""Kept of every object. Managed fields (read for the last writer) and the last applied manifest, which copies secrets, are kept
+of none.
+"""
 METADATA_ONLY = "metadata_only"
 """A parameter for the door: ask for metadata alone, so that contents never reach us (Secrets)."""
-NAMESPACED = "namespaced"
-"""A parameter for the door: whether objects of this kind stand in namespaces, so that it may ask for some of these alone."""
+NAMESPACES = "namespaces"
+"""A parameter for the door, of kinds that stand in namespaces: those that alone are in scope, if a rule names them."""
 
 
 def listing(
@@ -55,9 +58,10 @@ def listing(
     kept = tree((*NAMED, *keep))
 
     def page(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {"items": [_slim(item, kind, kept, add) for item in answer.get("items") or ()]}
+        within = {WITHIN: answer[WITHIN]} if WITHIN in answer else {}
+        return {"items": [_slim(item, kind, kept, add) for item in answer.get("items") or ()], **within}
 
-    asked: dict[str, Any] = {NAMESPACED: namespaced, METADATA_ONLY: metadata_only}
+    asked: dict[str, Any] = {METADATA_ONLY: metadata_only} | ({NAMESPACES: "{namespaces}"} if namespaced else {})
     return Listing(
         operation,
         items="items",
@@ -82,6 +86,7 @@ def _slim(
             **project(item, kept),
             **(add(item) if add else {}),
             "id": f"{about.get('namespace') or ''}/{kind}/{about['name']}",
+            **({WRITER: wrote} if (wrote := writer(about)) else {}),
         }
     except (KeyError, TypeError, ValueError, AttributeError):
         return {"id": None}

@@ -1,16 +1,22 @@
-"""The least ClusterRole that collection needs, read from the declarations: list, and nothing that writes."""
+"""The least roles that collection needs, read from the declarations: list, and nothing that writes.
+
+By default one ClusterRole. Where only some namespaces are audited, what stands in namespaces is granted by a Role in each;
+where certificates are read, a Role in their namespace grants these Secrets by name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import yaml
 
-from auditor.collectors.kubernetes._requests import VERSION, parts
-from auditor.domain.resource_type import ResourceType
+from auditor.collectors.kubernetes._listing import NAMESPACES
+from auditor.collectors.kubernetes._requests import UNLISTED, VERSION, parts
+from auditor.domain.resource_type import Read, ResourceType
 
 NAME = "auditor-reads"
+CERTIFICATES = "auditor-reads-certificates"
 HEAD = """\
 # What Auditor asks of a cluster, read from its declarations. Bind it to the account that it asks as.
 # Who we are is asked with selfsubjectreviews, which every authenticated account may do.
@@ -21,11 +27,30 @@ SECRETS = """\
 """
 
 
-def rules(kinds: Iterable[ResourceType]) -> list[dict[str, list[str]]]:
-    """The rules for these types: one per API group with its resources, and one for paths that are no resources."""
-    operations = {operation for kind in kinds for read in kind.reads for operation in read.operations}
+def roles(kinds: Iterable[ResourceType], *, namespaces: Sequence[str] = (), certificates: Sequence[str] = ()) -> str:
+    """The roles as YAML that ``kubectl apply -f -`` takes."""
+    reads = [read for kind in kinds for read in kind.reads]
+    inside = [read for read in reads if NAMESPACES in read.params] if namespaces else []
+    made = [_role(NAME, "", _rules(read for read in reads if read not in inside))]
+    made += [_role(NAME, one, _rules(inside)) for one in sorted(set(namespaces))]
+    named: dict[str, set[str]] = {}
+    for one in certificates:
+        namespace, _, name = one.partition("/")
+        named.setdefault(namespace, set()).add(name)
+    for namespace, names in sorted(named.items()):
+        rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": sorted(names), "verbs": ["get"]}
+        made.append(_role(CERTIFICATES, namespace, [rule]))
+    lists_secrets = any(
+        "secrets" in rule.get("resources", ()) and "list" in rule["verbs"] for role in made for rule in role["rules"]
+    )
+    return HEAD + (SECRETS if lists_secrets else "") + yaml.safe_dump_all(made, sort_keys=False)
+
+
+def _rules(reads: Iterable[Read]) -> list[dict[str, list[str]]]:
+    """One per API group with its resources, and one for paths that are no resources."""
+    operations = {operation for read in reads for operation in read.operations}
     groups: dict[str, list[str]] = {}
-    for group, _, plural in sorted(parts(one) for one in operations - {VERSION}):
+    for group, _, plural in sorted(parts(one) for one in operations - UNLISTED):
         groups.setdefault(group, []).append(plural)
     found = [
         {"apiGroups": [group], "resources": plurals, "verbs": ["list"]} for group, plurals in sorted(groups.items())
@@ -33,14 +58,10 @@ def rules(kinds: Iterable[ResourceType]) -> list[dict[str, list[str]]]:
     return [*found, {"nonResourceURLs": ["/version"], "verbs": ["get"]}] if VERSION in operations else found
 
 
-def cluster_role(kinds: Iterable[ResourceType]) -> str:
-    """The ClusterRole as YAML that ``kubectl apply -f -`` takes."""
-    listed = rules(kinds)
-    told: dict[str, Any] = {
+def _role(name: str, namespace: str, rules: list[dict[str, list[str]]]) -> dict[str, Any]:
+    return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": NAME},
-        "rules": listed,
+        "kind": "Role" if namespace else "ClusterRole",
+        "metadata": {"name": name} | ({"namespace": namespace} if namespace else {}),
+        "rules": rules,
     }
-    secrets = any("secrets" in rule.get("resources", ()) for rule in listed)
-    return HEAD + (SECRETS if secrets else "") + yaml.safe_dump(told, sort_keys=False)

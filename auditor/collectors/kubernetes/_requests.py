@@ -5,7 +5,13 @@ from __future__ import annotations
 from urllib.parse import quote
 
 VERSION = "version:get"
-"""The one operation that is no list."""
+"""An operation that is no list."""
+NAMED_SECRETS = "secrets:named"
+"""The Secrets that somebody opted in to have read: known beforehand, so nothing is asked for it."""
+READ_SECRET = "secrets:get"  # noqa: S105  (an operation's name)
+"""One of them, read whole: the API gives no less."""
+UNLISTED = frozenset({VERSION, NAMED_SECRETS, READ_SECRET})
+"""Operations that the right to list does not cover."""
 
 
 def parts(operation: str) -> tuple[str, str, str]:
@@ -24,9 +30,16 @@ def path_of(operation: str, namespace: str = "") -> str:
     return f"{root}/namespaces/{quote(namespace, safe='')}/{plural}" if namespace else f"{root}/{plural}"
 
 
+def secret_path(namespace: str, name: str) -> str:
+    """Where one Secret is read."""
+    return f"/api/v1/namespaces/{quote(namespace, safe='')}/secrets/{quote(name, safe='')}"
+
+
 def action_of(operation: str, namespace: str = "") -> str:
     """What must be allowed, as people write it: ``list deployments.apps in payments``."""
     if operation == VERSION:
         return "get /version"
+    if operation in UNLISTED:
+        return "get named secrets"
     group, _, plural = parts(operation)
     return f"list {plural}{'.' if group else ''}{group}" + (f" in {namespace}" if namespace else "")

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import re
 from base64 import urlsafe_b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from auditor.collectors.kubernetes import _connection as ways
 from auditor.collectors.kubernetes._client import ClusterCaller
+from auditor.collectors.kubernetes._connection import Door
 from auditor.collectors.pace import Bucket
 from auditor.domain.errors import AuditorError, CollectionError
 from auditor.domain.ports import CallFailed
@@ -30,8 +31,9 @@ def reach(
     access: ClusterAccess,
     *,
     account: str,
-    token: str | None,
+    door: Door | None,
     judge: Callable[[str], object],
+    namespaces: Sequence[str] = (),
     threads: int = 16,
     bucket: Bucket | None = None,
 ) -> ClusterCaller:
@@ -40,36 +42,32 @@ def reach(
     Args:
         access: The way in. Without a ``uid`` nothing is asserted.
         account: What it is called as a source.
-        token: Of an address.
+        door: Of an address, the cluster of EKS included.
         judge: Raises where an address may not be dialled from here.
+        namespaces: Those that are looked at; none for all.
         threads: Calls under way at once.
         bucket: Paces all who share it.
 
     Raises:
         CollectionError: No way in, an address that may not be dialled, or another cluster than the one connected.
     """
-    if access.url is not None:
+    if door is not None:
         try:
-            judge(access.url)
+            judge(door.url)
         except AuditorError as refused:
-            raise CollectionError(f"{access.url} may not be asked: {refused}", advice=refused.advice()) from refused
-        caller = ways.connect_address(
-            access.url,
-            authority=access.authority or "",
-            token=token or "",
-            name=account,
-            threads=threads,
-            bucket=bucket,
-        )
+            raise CollectionError(f"{door.url} may not be asked: {refused}", advice=refused.advice()) from refused
+        caller = ways.connect_address(door, name=account, namespaces=namespaces, threads=threads, bucket=bucket)
     else:
         caller = ways.connect(
             kubeconfig=None if access.kubeconfig is None else Path(access.kubeconfig),
             context=access.context,
             inside=access.in_cluster,
             name=account,
+            namespaces=namespaces,
             threads=threads,
             bucket=bucket,
         )
+    caller.certificates = access.certificates
     if access.uid and (found := _uid(caller)) not in {None, access.uid}:
         raise CollectionError(
             f"this is another cluster: its {BORN} is {found}, the one connected has {access.uid}",

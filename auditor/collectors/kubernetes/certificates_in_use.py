@@ -1,6 +1,7 @@
-"""Secrets that ingresses and gateways take certificates from, and until when these are good, told without opening one.
+"""Secrets that ingresses and gateways take certificates from, and until when these are good, told without opening one that nobody named.
 
-What cert-manager keeps says its last day itself. Every other certificate lies in a Secret, which is not read.
+What cert-manager keeps says its last day itself. Every other certificate lies in a Secret, which is read only where somebody
+named it.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ from auditor.collectors.kubernetes._members import gap, member_of
 from auditor.collectors.kubernetes.certmanager import Certificate, certificate
 from auditor.collectors.kubernetes.gateway import gateway
 from auditor.collectors.kubernetes.networking import ingress
+from auditor.collectors.kubernetes.tls_secrets import tls_secret
 from auditor.domain.reading import Reading, Seen, Unseen
 from auditor.domain.resource_type import DerivedType, Joined, Member, Population, Spread
 from auditor.domain.source import GLOBAL
 
-NOT_READ = "the certificate lies in a Secret, which is not read: cert-manager tells nothing of it and nobody opted in"
+NOT_READ = (
+    "the certificate lies in a Secret that is not read: cert-manager tells nothing of it, and nobody opted in with "
+    "auditor source certificates"
+)
 NOT_ISSUED = "cert-manager has issued no certificate yet"
 
 
@@ -31,8 +36,9 @@ class SecretCertificate:
 
 
 def secrets(joined: Joined) -> Iterator[Member]:
-    """Every Secret that an entry or a certificate names, by id."""
-    named = {(one.document.namespace, one.document.secret) for one in joined.of(certificate).members}
+    """Every Secret that an entry, a certificate or an opt-in names, by id."""
+    named = {(one.document.namespace, one.document.name) for one in joined.of(tls_secret).members}
+    named |= {(one.document.namespace, one.document.secret) for one in joined.of(certificate).members}
     for one in joined.of(ingress).members:
         named |= {(one.document.namespace, tls.secret) for tls in one.document.tls if tls.secret}
     for one in joined.of(gateway).members:
@@ -47,21 +53,25 @@ def secrets(joined: Joined) -> Iterator[Member]:
 
 secret_certificate = DerivedType(
     "kubernetes.secret_certificate",
-    version=1,
+    version=2,
     title="Certificate in a Secret",
     over=Spread(secrets, (ingress, gateway, certificate)),
-    inputs=(ingress, gateway, certificate),
+    inputs=(ingress, gateway, certificate, tls_secret),
 )
 
 
 @secret_certificate.document
 def describe(joined: Joined) -> SecretCertificate:
-    """The Secret with its certificate's last day, if anybody but the Secret tells it."""
+    """The Secret with its certificate's last day: its own word where it was read, else cert-manager's."""
     namespace, name = member_of(joined).document
-    return SecretCertificate(name, namespace, _not_after(joined.of(certificate), namespace, name))
+    read = joined.of(tls_secret).find(f"{namespace}/Secret/{name}")
+    told = _kept(joined.of(certificate), namespace, name)
+    if isinstance(read, Member) and (isinstance(told, Unseen) or isinstance(read.document.not_after, Seen)):
+        told = read.document.not_after
+    return SecretCertificate(name, namespace, told)
 
 
-def _not_after(population: Population, namespace: str, name: str) -> Reading[datetime]:
+def _kept(population: Population, namespace: str, name: str) -> Reading[datetime]:
     kept: list[Certificate] = [
         one.document for one in population.members if (one.document.namespace, one.document.secret) == (namespace, name)
     ]

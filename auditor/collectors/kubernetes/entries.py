@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from auditor.collectors.kubernetes._members import found_or, gap, member_of
+from auditor.collectors.kubernetes._members import found_or, member_of
 from auditor.collectors.kubernetes.core_configuration import secret
 from auditor.collectors.kubernetes.gateway import Gateway, gateway
 from auditor.collectors.kubernetes.networking import CERTIFICATES, Ingress, Tls, ingress
@@ -107,10 +107,8 @@ def _missing(joined: Joined, namespace: str, names: set[str]) -> Reading[tuple[s
     """The named Secrets that do not exist; a name may carry a namespace of its own."""
     population = joined.of(secret)
     found = {name: population.find(_secret_id(namespace, name)) for name in names}
-    hidden = any(isinstance(one, Unseen) for one in found.values())
-    return found_or(
-        (name for name, one in found.items() if one is None), (gap(secret, population) or "",) if hidden else ()
-    )
+    hidden = sorted({f"{secret.title}: {one.reason}" for one in found.values() if isinstance(one, Unseen)})
+    return found_or((name for name, one in found.items() if one is None), hidden)
 
 
 def _secret_id(namespace: str, name: str) -> str:

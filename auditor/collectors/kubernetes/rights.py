@@ -180,8 +180,9 @@ def describe_binding(joined: Joined) -> WrittenBinding:
     own: Binding = member_of(joined).document
     accounts = [one for one in own.bound() if one.kind == "ServiceAccount"]
     known = joined.of(service_account)
-    missing = [one.told for one in accounts if known.find(f"{one.namespace}/ServiceAccount/{one.name}") is None]
-    hidden = [gap(service_account, known) or ""] if accounts and known.unseen is not None else []
+    found = {one.told: known.find(f"{one.namespace}/ServiceAccount/{one.name}") for one in accounts}
+    missing = [told for told, one in found.items() if one is None]
+    hidden = sorted({f"{service_account.title}: {one.reason}" for one in found.values() if isinstance(one, Unseen)})
     return WrittenBinding(
         name=own.name,
         namespace=own.namespace,

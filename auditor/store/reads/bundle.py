@@ -195,6 +195,7 @@ class BundleReads:
             "listed": row.listed,
             "denied_details": plain(row.denied_details),
             "rota": row.rota,
+            "within": list(row.within),
             "fresh_seconds": int(self._fresh.get(row.resource_type, FRESH).total_seconds()),
             "unsupported_means": "not_applicable",
             "valid_from": stamp(row.valid_from),
@@ -405,6 +406,9 @@ def _evidence(row: Row[Any], as_of: datetime) -> Line:
         "type_version": row.type_version,
         "region": row.region,
         "place": row.place,
+        "written": None
+        if row.manager is None
+        else {"manager": row.manager, "operation": row.operation, "at": stamp(row.written_at.astimezone(UTC))},
         "stood": _times(row, as_of),
     }
 

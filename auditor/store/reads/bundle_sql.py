@@ -38,7 +38,7 @@ SELECT kind, native_id, decided_by, reason, valid_from FROM left_out WHERE valid
 ORDER BY kind COLLATE "C", native_id COLLATE "C"
 """
 COVERAGE = """
-SELECT source_id, place, resource_type, state, detail, action, listed, denied_details, rota, valid_from, last_at, valid_to
+SELECT source_id, place, resource_type, state, detail, action, listed, denied_details, rota, within, valid_from, last_at, valid_to
 FROM coverage_span WHERE valid_from < :as_of AND valid_to > :begins
 ORDER BY source_id, place COLLATE "C", resource_type COLLATE "C", valid_from
 """
@@ -101,7 +101,7 @@ WHERE f.resource_type = ANY (:joined) AND (s.valid_to > :begins OR e.idx >= :sta
 """
 COVERAGE_OF_JOINS = """
 SELECT DISTINCT source_id, place COLLATE "C" AS place, resource_type COLLATE "C" AS resource_type, state, detail, action, listed,
-    denied_details, rota, valid_from, last_at, valid_to
+    denied_details, rota, within, valid_from, last_at, valid_to
 FROM coverage_span c
 JOIN unnest(CAST(:sources AS uuid[]), CAST(:instants AS timestamptz[])) AS j (source, at)
     ON j.source = c.source_id AND c.valid_from <= j.at AND c.valid_to > j.at
@@ -117,7 +117,8 @@ WITH seen AS (
 )
 SELECT v.evidence_id, v.digest, v.address, v.resource_type, v.type_version, r.source_id, r.native_id, r.region, n.valid_from,
     least(n.last_at, :as_of) AS last_at, n.valid_to, n.stood, s.place, s.operations, s.caller, s.endpoint, coalesce(k.salt, l.salt) AS salt,
-    k.address AS lies_at, s.scope_version, s.calls, c.digest AS calls_digest, c.address AS calls_address
+    k.address AS lies_at, s.scope_version, s.calls, c.digest AS calls_digest, c.address AS calls_address,
+    w.manager, w.operation, w.written_at
 FROM seen n
 JOIN evidence_span s ON s.tenant_id = n.tenant_id AND s.resource_id = n.resource_id AND s.valid_from = n.valid_from
 JOIN evidence v ON v.tenant_id = n.tenant_id AND v.evidence_id = n.evidence_id
@@ -130,6 +131,11 @@ LEFT JOIN LATERAL (
     LEFT JOIN ledger_salt t ON t.tenant_id = b.tenant_id AND t.subject = CAST(b.evidence_id AS text)
     WHERE b.tenant_id = s.tenant_id AND b.evidence_id = s.calls_id AND coalesce(o.salt, t.salt) IS NOT NULL
 ) c ON true
+LEFT JOIN LATERAL (
+    SELECT a.manager, a.operation, a.written_at FROM attribution a
+    WHERE a.tenant_id = n.tenant_id AND a.resource_id = n.resource_id AND a.seen_at <= n.last_at AND a.seen_at <= :as_of
+    ORDER BY a.seen_at DESC, a.written_at DESC LIMIT 1
+) w ON true
 WHERE (coalesce(k.salt, l.salt) IS NULL) = :gone
 ORDER BY r.source_id, r.type COLLATE "C", r.native_id COLLATE "C", v.digest
 """

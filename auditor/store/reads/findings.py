@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from auditor.domain.finding import FOREVER
 from auditor.store import schema as db
+from auditor.store.reads.attributions import Attribution, Turned, attributions
 from auditor.store.reads.overlay import Group, groups, lines
 
 if TYPE_CHECKING:
@@ -291,6 +292,8 @@ class FindingDetail:
     """Digest of the evidence that stands of the resource now: a finding lasts while what it is made of comes and goes."""
     definition: Mapping[str, Any] | None = None
     """The check as it judged, where it was kept: the library may say otherwise by now."""
+    changed: Attribution | None = None
+    """Who changed the resource, where its change is what turned the finding last."""
 
 
 def finding(conn: sa.Connection, library: Library, id_: UUID, as_of: datetime) -> FindingDetail | None:
@@ -341,5 +344,8 @@ def finding(conn: sa.Connection, library: Library, id_: UUID, as_of: datetime) -
             kept_as.published_digest == span.published_digest,
         )
     )
+    provider = conn.scalar(sa.select(db.source.c.kind).where(db.source.c.source_id == row.source))
+    turn = Turned(str(provider), row.source, row.resource, span.state, span.cause, span.run_id, span.recorded_at)
+    (changed,) = attributions(conn, [turn])
     provenance = seen._asdict() if seen is not None else None
-    return FindingDetail(row, span._asdict(), provenance, last_look_at, standing, definition)
+    return FindingDetail(row, span._asdict(), provenance, last_look_at, standing, definition, changed)

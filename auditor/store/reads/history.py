@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from uuid import UUID
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from auditor.domain.finding import FOREVER
 from auditor.proof.state import Look, Span, effective_state
 from auditor.store import schema as db
+from auditor.store.reads.attributions import Attribution, Turned, attributions
 from auditor.store.reads.overlay import FRESH
 
 if TYPE_CHECKING:
@@ -160,6 +161,8 @@ class DriftRow:
     cause: str
     reason: str
     kind: str
+    changed: Attribution | None = None
+    """Who changed the resource, where its change is what turned the finding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +236,10 @@ def drift(conn: sa.Connection, since: datetime, until: datetime, *, kind: str = 
             span.cause,
             span.reason,
             turned,
+            db.source.c.kind.label("provider"),
+            db.source.c.source_id,
+            span.run_id,
+            span.recorded_at,
         )
         .select_from(joined)
         .where(*inside)
@@ -241,7 +248,15 @@ def drift(conn: sa.Connection, since: datetime, until: datetime, *, kind: str = 
     )
     if kind:
         query = query.where(turned == kind)
-    rows = tuple(DriftRow(*tuple(row)) for row in conn.execute(query)) if limit else ()
+    found = conn.execute(query).all() if limit else ()
+    changed = attributions(
+        conn,
+        [
+            Turned(one.provider, one.source_id, one.native_id, one.state, one.cause, one.run_id, one.recorded_at)
+            for one in found
+        ],
+    )
+    rows = tuple(replace(DriftRow(*tuple(row)[:-4]), changed=by) for row, by in zip(found, changed, strict=True))
     return Drift(since, until, {str(word): n for word, n in counted.items()}, rows, _coverage_turns(conn, since, until))
 
 

@@ -122,6 +122,17 @@ def standing(conn: sa.Connection, source: UUID) -> Iterator[Candidate]:
         )
 
 
+def namespaces(conn: sa.Connection, source: UUID) -> tuple[str, ...]:
+    """The namespaces of a cluster that its last runs saw, by name."""
+    resource, span = db.resource.c, db.evidence_span.c
+    named = conn.execute(
+        sa.select(resource.native_id)
+        .join(db.evidence_span, sa.and_(span.tenant_id == resource.tenant_id, span.resource_id == resource.resource_id))
+        .where(resource.source_id == source, resource.type == "kubernetes.namespace", span.valid_to == FOREVER)
+    )
+    return tuple(sorted(str(row.native_id).removeprefix("/Namespace/") for row in named))
+
+
 def preview(conn: sa.Connection, source: UUID, after: Scope) -> ScopePreview:
     """What a scope would do if it took the place of the one in force. The source must be there."""
     before = scopes(conn, source)[0].scope

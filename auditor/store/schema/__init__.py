@@ -32,7 +32,15 @@ from auditor.store.schema.people import (
     tenant,
     user_action,
 )
-from auditor.store.schema.seen import coverage_span, evidence, evidence_span, legal_hold, object_key, tenant_key
+from auditor.store.schema.seen import (
+    attribution,
+    coverage_span,
+    evidence,
+    evidence_span,
+    legal_hold,
+    object_key,
+    tenant_key,
+)
 from auditor.store.schema.told import delivery, delivery_attempt, outbox, webhook
 
 GLOBAL = frozenset({"tenant", "identity", "session", "api_token", "sign_in_failure", "canary"})
@@ -41,6 +49,7 @@ GLOBAL = frozenset({"tenant", "identity", "session", "api_token", "sign_in_failu
 __all__ = [
     "GLOBAL",
     "api_token",
+    "attribution",
     "bundle",
     "bundle_part",
     "bundle_taken",

@@ -59,6 +59,17 @@ evidence_span = tenants(
         postgresql_where=sa.text(f"valid_to = {FOREVER_SQL}"),
     ),
 )
+attribution = tenants(
+    "attribution",
+    id_("resource_id"),
+    words("manager"),
+    words("operation"),
+    at("written_at"),
+    at("seen_at"),
+    id_("run_id"),
+    key("resource_id", "written_at", "manager", "operation"),
+    refers("resource", "resource_id"),
+)
 coverage_span = tenants(
     "coverage_span",
     id_("source_id"),
@@ -74,6 +85,7 @@ coverage_span = tenants(
     at("valid_to", default=FOREVER_SQL),
     id_("run_id"),
     number("rota", default="1"),
+    sa.Column("within", sa.ARRAY(sa.Text), nullable=False, server_default="{}"),
     key("source_id", "place", "resource_type", "valid_from"),
     refers("source", "source_id"),
 )

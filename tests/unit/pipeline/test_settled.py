@@ -11,6 +11,7 @@ from auditor.domain.coverage import Coverage, CoverageState
 from auditor.domain.evidence import Standing
 from auditor.domain.finding import Current
 from auditor.domain.resource_type import DerivedType
+from auditor.domain.scope import Scope
 from auditor.domain.volatile import beside
 from auditor.pipeline.settled import EVALUATOR, built_from, settled, unsettled
 from tests.unit.pipeline.test_assess_and_track import LOCKED, ROOM, YOUNG
@@ -71,14 +72,14 @@ def test_a_turn_of_the_calendar_that_lies_ahead_settles() -> None:
 def test_a_resource_is_read_if_one_of_its_checks_must_be_judged() -> None:
     rows = (row("a"), row("b"))
     known = found(FINDING, replace(FINDING, resource="b"))
-    read, left = unsettled(rows, [shelf], [LOCKED], known, {}, NOW)
+    read, left = unsettled(rows, [shelf], [LOCKED], known, {}, NOW, Scope())
     assert ([one.native_id for one in read], [one.native_id for one in left]) == ([], ["a", "b"])
-    read, left = unsettled(rows, [shelf], [LOCKED, YOUNG], known, {}, NOW)
+    read, left = unsettled(rows, [shelf], [LOCKED, YOUNG], known, {}, NOW, Scope())
     assert ([one.native_id for one in read], left) == (["a", "b"], [])
 
 
 def test_a_resource_of_a_type_that_is_not_asked_about_is_neither_read_nor_left() -> None:
-    assert unsettled([row("a", kind="aws.library.lamp")], [shelf], [LOCKED], {}, {}, NOW) == ([], [])
+    assert unsettled([row("a", kind="aws.library.lamp")], [shelf], [LOCKED], {}, {}, NOW, Scope()) == ([], [])
 
 
 def test_what_the_scope_leaves_out_is_not_read_and_neither_is_what_is_derived_over_it() -> None:
@@ -86,7 +87,7 @@ def test_what_the_scope_leaves_out_is_not_read_and_neither_is_what_is_derived_ov
     out = {(shelf.name, "a"): "excluded by id: a"}
     labelled = replace_resource(over.name)
     rows = (row("a"), row("b"), row("a", kind=over.name), row("b", kind=over.name))
-    read, left = unsettled(rows, [shelf, over], [LOCKED, labelled], {}, out, NOW)
+    read, left = unsettled(rows, [shelf, over], [LOCKED, labelled], {}, out, NOW, Scope())
     assert [(one.resource_type, one.native_id) for one in left] == [(shelf.name, "a"), (over.name, "a")]
     assert [one.native_id for one in read] == ["b", "b"]
 
@@ -98,7 +99,7 @@ def replace_resource(name: str) -> Any:
 def test_a_place_is_never_left_out() -> None:
     place = f"{ACCOUNT}/us-east-1"
     out = {(room.name, place): "excluded by id: *"}
-    read, left = unsettled([row(place, kind=room.name)], [room], [ROOM], {}, out, NOW)
+    read, left = unsettled([row(place, kind=room.name)], [room], [ROOM], {}, out, NOW, Scope())
     assert (len(read), left) == (1, [])
 
 
@@ -132,7 +133,7 @@ def test_a_derived_type_is_built_again_when_volatile_facts_of_an_input_moved() -
 
 def test_a_resource_whose_volatile_facts_moved_is_read_for_the_check_that_judged_others() -> None:
     known, rows = found(FINDING, replace(FINDING, resource="b")), [row("a"), row("b")]
-    read, left = unsettled(rows, [shelf], [LOCKED], known, {}, NOW, {(LOCKED.id, "b"), (YOUNG.id, "a")})
+    read, left = unsettled(rows, [shelf], [LOCKED], known, {}, NOW, Scope(), {(LOCKED.id, "b"), (YOUNG.id, "a")})
     assert ([one.native_id for one in read], [one.native_id for one in left]) == (["b"], ["a"])
 
 
