@@ -28,6 +28,9 @@ from auditor.proof.spans import FOREVER
 
 Line = Mapping[str, Any]
 COVERAGE_JOINS = "coverage_joins.jsonl"
+NOT_HELD = "the bundle does not hold what it was derived over"
+KEPT = 20_000
+"""How many documents of inputs are held at once."""
 
 
 class Difference(NamedTuple):
@@ -119,9 +122,10 @@ class _Again:
                 self._told.not_done[f"needs {wanted.evaluator}: {body['type']} version {body['version']}"] += 1
             elif isinstance(kind, ResourceType):
                 self._hold(wanted, kind.name, _derived(kind, body["content"]))
+            elif (at := self._built_at(wanted)) is None:
+                self._told.not_done[NOT_HELD] += 1
             else:
-                build = Build(wanted.source, self._built_at(wanted))
-                builds.setdefault(build, set()).add((kind.name, wanted._replace(judged_as_of="")))
+                builds.setdefault(Build(wanted.source, at), set()).add((kind.name, wanted._replace(judged_as_of="")))
         for build, several in sorted(builds.items()):
             self._join(build, sorted(several))
         return self._told
@@ -141,16 +145,16 @@ class _Again:
                     found.add(Wanted(*rests_on, finding["source"], span["judged_as_of"] if joined else ""))
         return found
 
-    def _built_at(self, wanted: Wanted) -> datetime:
+    def _built_at(self, wanted: Wanted) -> datetime | None:
         """When the evidence came to stand last before it was judged, as the one who writes bundles reckons it."""
         judged = instant(wanted.judged_as_of)
         since = [
             since
-            for stood in self._evidence_of[wanted.evidence, wanted.resource]
+            for stood in self._evidence_of.get((wanted.evidence, wanted.resource), ())
             if stood.line["source"] == wanted.source
             for since, _ in stood.times
         ]
-        return max((one for one in since if one <= judged), default=min(since))
+        return max((one for one in since if one <= judged), default=min(since, default=None))
 
     def _hold(self, wanted: Wanted, kind: str, derived: str) -> None:
         self._told.done += 1
@@ -172,7 +176,7 @@ class _Again:
         for name, wanted in several:
             found = built.get((name, wanted.resource))
             if found is None:
-                self._told.not_done["the bundle does not hold what it was derived over"] += 1
+                self._told.not_done[NOT_HELD] += 1
             else:
                 self._hold(wanted, name, found)
 
@@ -225,6 +229,8 @@ class _Again:
     def _document(self, kind: ResourceType, digest_: str) -> Any:
         """A document, typed; one input goes into many joins."""
         if digest_ not in self._documents:
+            if len(self._documents) >= KEPT:
+                self._documents.clear()
             self._documents[digest_] = kind.describe(self._content(digest_)["content"])
         return self._documents[digest_]
 
