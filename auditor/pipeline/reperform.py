@@ -30,6 +30,9 @@ from auditor.proof.spans import FOREVER
 
 Line = Mapping[str, Any]
 COVERAGE_JOINS = "coverage_joins.jsonl"
+NOT_HELD = "the bundle does not hold what it was derived over"
+KEPT = 20_000
+"""How many documents of inputs are held at once."""
 
 
 class Difference(NamedTuple):
@@ -126,9 +129,12 @@ class _Again:
                 self._told.not_done[f"needs {wanted.evaluator}: {body['type']} version {body['version']}"] += 1
             elif isinstance(kind, ResourceType):
                 self._plain(wanted, kind, body["content"])
+            elif (at := self._built_at(wanted)) is None:
+                self._told.not_done[NOT_HELD] += 1
             else:
-                build = Build(wanted.source, self._built_at(wanted))
-                builds.setdefault(build, set()).add((kind.name, wanted._replace(judged_as_of="", place="")))
+                builds.setdefault(Build(wanted.source, at), set()).add(
+                    (kind.name, wanted._replace(judged_as_of="", place=""))
+                )
         for build, several in sorted(builds.items()):
             self._join(build, sorted(several))
         return self._told
@@ -179,16 +185,16 @@ class _Again:
         )
         return [digest_ for _, digest_ in reversed(begun[-2:])]
 
-    def _built_at(self, wanted: Wanted) -> datetime:
+    def _built_at(self, wanted: Wanted) -> datetime | None:
         """When the evidence came to stand last before it was judged, as the one who writes bundles reckons it."""
         judged = instant(wanted.judged_as_of)
         since = [
             since
-            for stood in self._evidence_of[wanted.evidence, wanted.resource]
+            for stood in self._evidence_of.get((wanted.evidence, wanted.resource), ())
             if stood.line["source"] == wanted.source
             for since, _ in stood.times
         ]
-        return max((one for one in since if one <= judged), default=min(since))
+        return max((one for one in since if one <= judged), default=min(since, default=None))
 
     def _hold(self, wanted: Wanted, kind: str, derived: str) -> None:
         self._told.done += 1
@@ -210,7 +216,7 @@ class _Again:
         for name, wanted in several:
             found = built.get((name, wanted.resource))
             if found is None:
-                self._told.not_done["the bundle does not hold what it was derived over"] += 1
+                self._told.not_done[NOT_HELD] += 1
             else:
                 self._hold(wanted, name, found)
 
@@ -266,6 +272,8 @@ class _Again:
         facts = self._facts(line["source"], kind.name, line["place"], at)[:1] if kind.volatile else []
         key = (line["digest"], line["resource"], *facts)
         if key not in self._documents:
+            if len(self._documents) >= KEPT:
+                self._documents.clear()
             row = self._rows(facts[0]).get(line["resource"]) if facts else None
             self._documents[key] = kind.describe(whole(kind, self._content(line["digest"])["content"], row))
         return self._documents[key]

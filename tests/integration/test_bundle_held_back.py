@@ -86,7 +86,7 @@ def test_evidence_that_is_held_back_alone_fails_it_too(world: Spine) -> None:
     opened = partial(reading, here.app, here.objects, here.library, lambda *_: None, {}, "auditor")
     with (
         opened(world.tenant, bundle) as source,
-        pytest.raises(ExportError, match=f"the evidence {row.digest[:12]} of arn:aws:s3:::charts is held back"),
+        pytest.raises(ExportError, match=f"the evidence {row.digest[:12]} of arn:aws:s3:::charts is not in the ledger"),
     ):
         list(source.evidence(lambda line: line["digest"] == row.digest))
 

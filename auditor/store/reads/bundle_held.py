@@ -38,4 +38,7 @@ def refuse_held_back(connection: Connection, as_of: datetime, begins: datetime, 
 
 def unproved(resource: str, digest: str) -> ExportError:
     """What to say of evidence that a span rests on and the ledger does not have."""
-    return ExportError(f"the evidence {digest[:12]} of {resource} is held back from the ledger", advice=ADVICE)
+    return ExportError(
+        f"the evidence {digest[:12]} of {resource} is not in the ledger under the head that this bundle reaches to",
+        advice=ADVICE,
+    )
