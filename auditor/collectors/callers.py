@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Lock
 from time import monotonic
 
@@ -41,6 +41,13 @@ class Callers:
             while len(self._known) > self._size:
                 self._known.popitem(last=False)
         return caller
+
+
+def listed_versions(caller: Caller) -> Mapping[str, str]:
+    """The version that each listing of a cluster was of, by operation; an account has none."""
+    from auditor.collectors.kubernetes._client import ClusterCaller  # noqa: PLC0415  (the library costs 0.25 s)
+
+    return caller.versions() if isinstance(caller, ClusterCaller) else {}
 
 
 def switched_on(caller: Caller) -> tuple[str, ...]:

@@ -16,11 +16,12 @@ from auditor.domain.finding import Current, Refresh, Turn
 from auditor.domain.scope import Scope
 from auditor.domain.scope_change import ScopeChange, ScopePreview
 from auditor.domain.source import Manners, Source, Unit
+from auditor.domain.watching import Mark
 
 ABOVE_THE_ROLE = frozenset({"service control policy", "resource control policy", "permissions boundary"})
 """Whose no cannot be lifted by allowing the role more."""
 FailureKind: TypeAlias = Literal["denied", "throttled", "unsupported", "error"]
-Queue: TypeAlias = Literal["collect", "assess", "notify", "preflight", "upkeep", "export"]
+Queue: TypeAlias = Literal["collect", "assess", "notify", "preflight", "upkeep", "export", "watch", "refresh"]
 
 
 class Clock(Protocol):
@@ -162,6 +163,8 @@ class RunState:
     """Listed, judged, held, pass, fail, not_applicable, unknown, opened, resolved, summed over the units."""
     cancelled_by: str = ""
     cancel_reason: str = ""
+    refresh: bool = False
+    """Whether it looked at no more than what a watch had marked."""
 
 
 class TenantStore(Protocol):
@@ -196,10 +199,12 @@ class TenantStore(Protocol):
         regions: Sequence[str],
         parts: Mapping[str, Sequence[tuple[str, ...]]] = ...,
         due_at: datetime | None = None,
+        only: Mapping[str, Sequence[str]] = ...,
     ) -> UUID:
         """A run with one unit per place, ``global`` and ``join`` included; planning the same slot twice plans once.
 
-        A place with ``parts`` gets a unit for each, of its own services. No unit is due before ``due_at``.
+        A place with ``parts`` gets a unit for each, of its own services. No unit is due before ``due_at``. With ``only``
+        it is a refresh: of these types, and of these resources where any are named.
         """
 
     def cancel(self, run: UUID, *, by: str, reason: str, now: datetime) -> bool:
@@ -279,6 +284,22 @@ class TenantStore(Protocol):
         A resource that a complete listing no longer shows ends its evidence span; one that stands as it was writes
         nothing. With ``again_at`` the unit is given back instead, to be looked at once more from then on.
         """
+
+    def listed_at(self, source: UUID, versions: Mapping[str, str], *, now: datetime) -> None:
+        """Listings that were kept, with the version each was of: a watch of them goes on from there."""
+
+    def dirty(self, claim: Claim, *, now: datetime) -> tuple[Mark, ...]:
+        """Take the marks of a source that are due, with all others of their types.
+
+        Raises:
+            StaleFenceError: Somebody else plans this refresh.
+        """
+
+    def next_refresh(self, claim: Claim, *, at: datetime | None = None) -> None:
+        """Give the claimed refresh back: due ``at``, or with the next mark."""
+
+    def under_way(self, source: UUID) -> bool:
+        """Whether a run of this source is not over yet."""
 
     def give_up(self, unit: Unit, reason: str, *, now: datetime, resource_types: Sequence[str]) -> None:
         """Close a unit that failed too often: coverage ``error`` for its types, so that the gap is seen."""

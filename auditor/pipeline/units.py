@@ -6,7 +6,7 @@ store before anything is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -39,6 +39,11 @@ RETRY_AFTER = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5)
 def nothing_told(_caller: Caller) -> tuple[str, ...]:
     """The regions of an account that is not asked for them."""
     return ()
+
+
+def no_versions(_caller: Caller) -> Mapping[str, str]:
+    """The versions that listings were of, where nothing can be watched."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,8 @@ class Workshop:
     link: Callable[[UUID], str]
     enabled: Callable[[Caller], Sequence[str]] = nothing_told
     """The regions that an account has switched on; none where it does not say."""
+    versions: Callable[[Caller], Mapping[str, str]] = no_versions
+    """The version that each listing of a source was of, by operation: where a watch of it may begin."""
     stops: Stops = field(default_factory=Stops)
 
     def collect(self, claim: Claim) -> None:
@@ -114,6 +121,7 @@ class Workshop:
                 known=begun.known,
                 rota=begun.rota,
                 scope=begun.scope,
+                only=unit.named,
             )
             regions = self.enabled(watched) if begun.asks_regions else ()
         # A crash from here on leaves objects without rows: the next lease puts the same bytes at the same addresses.
@@ -129,6 +137,7 @@ class Workshop:
             again_at = begun.again_at(collection, watched.later, now)
             books.keep(unit, collection, addresses, now=now, again_at=again_at)
             books.note_calls(unit, collection.calls)
+            books.listed_at(unit.source, _listed_at(begun.kinds, collection, self.versions(caller)), now=now)
             if regions:
                 books.set_regions(unit.source, regions, pinned=False, by="auditor", now=now)
 
@@ -192,7 +201,8 @@ class Workshop:
             selection = self._selection(books, source)
             now = self.clock()
             judged = self._judged(selection, unit) if books.scope(unit.source).has_place(unit.place) else ()
-            stands = Stands.of(books, unit, selection, judged)
+            stands = Stands.of(books, unit, selection, judged).narrowed(unit.named)
+            judged = stands.known_of(judged, unit.named)
             read, unread = unsettled(
                 stands.rows, stands.standing_types(judged), selection.checks, stands.current, stands.excluded, now
             )
@@ -284,6 +294,15 @@ def _unseen(books: TenantStore, unit: Unit, kinds: Sequence[ResourceType]) -> tu
     looks = books.coverage(unit.source, place=unit.place)
     seen = {look.resource_type for look in looks if look.at >= since and look.state != "throttled"}
     return tuple(kind for kind in kinds if kind.name not in seen)
+
+
+def _listed_at(
+    kinds: Iterable[ResourceType], collection: Collection, versions: Mapping[str, str]
+) -> dict[str, str]:
+    """The versions of the listings that this look made and finished, by operation (and namespace, after a space)."""
+    seen = {look.resource_type for look in collection.coverage if look.state == "ok"}
+    listed = {kind.listing.operation for kind in kinds if kind.listing is not None and kind.name in seen}
+    return {stream: version for stream, version in versions.items() if stream.partition(" ")[0] in listed}
 
 
 def _waits_until(

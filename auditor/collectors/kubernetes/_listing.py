@@ -23,6 +23,10 @@ NAMED = (
     "metadata.ownerReferences[].controller",
 )
 """Kept of every object. Managed fields and the last applied manifest are kept of none: the latter copies secrets."""
+KIND = "kind"
+"""A parameter for the door: what an object of the listing is called in its id."""
+ONE = "one"
+"""A parameter for the door: the id of the one object that the listing shall show."""
 METADATA_ONLY = "metadata_only"
 """A parameter for the door: ask for metadata alone, so that contents never reach us (Secrets)."""
 NAMESPACED = "namespaced"
@@ -57,16 +61,22 @@ def listing(
     def page(answer: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"items": [_slim(item, kind, kept, add) for item in answer.get("items") or ()]}
 
-    asked: dict[str, Any] = {NAMESPACED: namespaced, METADATA_ONLY: metadata_only}
+    asked: dict[str, Any] = {KIND: kind, NAMESPACED: namespaced, METADATA_ONLY: metadata_only}
     return Listing(
         operation,
         items="items",
         id="id",
+        one=ONE,
         keep=(*NAMED, *keep, *added),
         page=page,
         unsupported=("NotFound",) if unsupported else (),
         **asked,
     )
+
+
+def id_of(about: Mapping[str, Any], kind: str) -> str:
+    """The id of an object, from its metadata."""
+    return f"{about.get('namespace') or ''}/{kind}/{about['name']}"
 
 
 def _slim(
@@ -81,7 +91,7 @@ def _slim(
         return {
             **project(item, kept),
             **(add(item) if add else {}),
-            "id": f"{about.get('namespace') or ''}/{kind}/{about['name']}",
+            "id": id_of(about, kind),
         }
     except (KeyError, TypeError, ValueError, AttributeError):
         return {"id": None}

@@ -34,6 +34,7 @@ from auditor.store.schema.people import (
 )
 from auditor.store.schema.seen import coverage_span, evidence, evidence_span, legal_hold, object_key, tenant_key
 from auditor.store.schema.told import delivery, delivery_attempt, outbox, webhook
+from auditor.store.schema.watching import dirty, watched
 
 GLOBAL = frozenset({"tenant", "identity", "session", "api_token", "sign_in_failure", "canary"})
 """Tables without row-level security, on which the application role has no grant."""
@@ -49,6 +50,7 @@ __all__ = [
     "definition",
     "delivery",
     "delivery_attempt",
+    "dirty",
     "document",
     "evidence",
     "evidence_span",
@@ -84,6 +86,7 @@ __all__ = [
     "tenant_key",
     "unit",
     "user_action",
+    "watched",
     "webhook",
     "work",
 ]
