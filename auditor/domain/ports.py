@@ -16,7 +16,7 @@ from auditor.domain.finding import Current, Refresh, Turn
 from auditor.domain.scope import Scope
 from auditor.domain.scope_change import ScopeChange, ScopePreview
 from auditor.domain.source import Manners, Source, Unit
-from auditor.domain.watching import Mark
+from auditor.domain.watching import Mark, Stream, StreamState
 
 ABOVE_THE_ROLE = frozenset({"service control policy", "resource control policy", "permissions boundary"})
 """Whose no cannot be lifted by allowing the role more."""
@@ -287,6 +287,28 @@ class TenantStore(Protocol):
 
     def listed_at(self, source: UUID, versions: Mapping[str, str], *, now: datetime) -> None:
         """Listings that were kept, with the version each was of: a watch of them goes on from there."""
+
+    # -- watches
+    def streams(self, claim: Claim) -> tuple[Stream, ...]:
+        """What may be watched of the claimed source, and from which version on; none where it must be listed first."""
+
+    def heard(
+        self,
+        claim: Claim,
+        marks: Mapping[Mark, datetime],
+        versions: Mapping[str, str],
+        states: Mapping[str, StreamState],
+        *,
+        now: datetime,
+    ) -> None:
+        """Keep what a watch told since the last time: marks with when they are due, and how far each stream has come.
+
+        Raises:
+            StaleFenceError: Somebody else watches the source by now.
+        """
+
+    def release_watch(self, claim: Claim) -> None:
+        """Let another watch the claimed source from now on."""
 
     def dirty(self, claim: Claim, *, now: datetime) -> tuple[Mark, ...]:
         """Take the marks of a source that are due, with all others of their types.

@@ -130,8 +130,8 @@ class RunRows(PacingRows, CoverageRows, ManifestRows):
         self._lock("plan", str(source))
         planned = self._one(_PLAN, run=run, source=source, slot=slot, now=now, units=len(pieces), refresh=bool(only))
         if planned is None:
-            if self._one("SELECT 1 FROM run WHERE run_id = :run", run=run) is None:
-                raise TenancyError(f"no source {source}")
+            if only or self._one("SELECT 1 FROM run WHERE run_id = :run", run=run) is None:
+                raise TenancyError(f"no source {source}, or it has a run of this moment already")
             return run
         units = [
             {

@@ -120,6 +120,11 @@ class WatchRows(Scoped):
             self._insert(schema.dirty, rows, _AGAIN)
             self._run(_NEXT, source=claim.id)
 
+    def release_watch(self, claim: Claim) -> None:
+        """Let another watch the claimed source from now on. Raises ``StaleFenceError`` if another does already."""
+        self._held(claim)
+        self._run("UPDATE work SET lease_until = NULL WHERE queue = 'watch' AND id = :id", id=claim.id)
+
     def dirty(self, claim: Claim, *, now: datetime) -> tuple[Mark, ...]:
         """Take the marks that are due, with all others of their types: who looks at these sees those too.
 

@@ -19,9 +19,9 @@ import urllib3
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
 
-from auditor.collectors.kubernetes._listing import METADATA_ONLY, NAMESPACED
+from auditor.collectors.kubernetes._listing import METADATA_ONLY, NAMESPACED, ONE
 from auditor.collectors.kubernetes._refusals import WAITING, first_line, object_in, refusal
-from auditor.collectors.kubernetes._requests import VERSION, action_of, parts, path_of
+from auditor.collectors.kubernetes._requests import VERSION, action_of, named, parts, path_of
 from auditor.collectors.pace import Bucket, rate_key
 from auditor.domain.ports import CallFailed, StartOver
 from auditor.domain.source import GLOBAL
@@ -80,6 +80,9 @@ class ClusterCaller:
             StartOver: The listing cannot go on as it began.
         """
         del region  # a cluster is one place
+        if params.get(ONE):
+            yield self._one(operation, str(params[ONE]), params)
+            return
         if not self._namespaces or not params.get(NAMESPACED):
             for page in self._listed(operation, "", params):
                 yield self._mine(operation, page)
@@ -132,6 +135,37 @@ class ClusterCaller:
             if other is None:
                 raise
             yield from self._whole(operation, other, namespace, params)
+
+    def _one(self, operation: str, id_: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The list of one object, or of none if it is gone: asked for by name, which needs no other verb than the list does."""
+        namespace, _, name = id_.split("/", 2)
+        query = urlencode({"limit": self._page, "fieldSelector": named(name)}, quote_via=quote)
+        action, accept = action_of(operation, namespace), METADATA if params.get(METADATA_ONLY) else JSON
+        path = f"{path_of(operation, namespace)}?{query}"
+        page = self._answer("GET", path, accept=accept, action=action, operation=operation)
+        if (page.get("metadata") or {}).get("continue"):
+            raise CallFailed("SelectorIgnored", "error", action=action)
+        return {**page, "items": [item for item in page.get("items") or () if item["metadata"]["name"] == name]}
+
+    def stream(self, path: str, *, accept: str, action: str, operation: str, silence: float) -> Any:
+        """An answer that comes line by line, open: the library's own response, to be closed by who reads it.
+
+        Raises:
+            CallFailed: The server refused; a token that has run out is renewed once.
+        """
+        for last in (False, True):
+            client = self._client
+            try:
+                response = self._open(client, "GET", path, accept, operation, None, (TIMEOUT[0], silence))
+                if 200 <= response.status < 300:
+                    return response.response
+                failure = refusal(response.status, response.headers, response.read(), action)
+            except (urllib3.exceptions.HTTPError, ApiException, OSError) as broken:
+                code = type(broken).__name__
+                raise CallFailed(code, "error", action=action, message=first_line(broken)) from broken
+            if last or response.status != 401 or not self._renewed(client):
+                raise failure
+        raise RuntimeError("the second try always ends")
 
     def _instead(self, operation: str) -> str | None:
         """The same kind in the version that the cluster prefers, where it has the group but not in the version we know.
@@ -215,6 +249,20 @@ class ClusterCaller:
     def _send(
         self, client: ApiClient, method: str, path: str, accept: str, operation: str, body: Any
     ) -> tuple[int, Mapping[str, str], bytes]:
+        response = self._open(client, method, path, accept, operation, body, TIMEOUT)
+        return response.status, response.headers, response.read()
+
+    def _open(
+        self,
+        client: ApiClient,
+        method: str,
+        path: str,
+        accept: str,
+        operation: str,
+        body: Any,
+        timeout: tuple[float, float],
+    ) -> Any:
+        """One request, its answer not read yet; what the library gives is not typed."""
         wait = self._bucket.take(rate_key(self.account, GLOBAL, "kubernetes"))
         if wait > 0:
             self._sleep(wait)
@@ -222,8 +270,7 @@ class ClusterCaller:
             self._calls[operation] += 1
         headers = {"Accept": accept} | ({"Content-Type": JSON} if body is not None else {})
         request = client.param_serialize(method, path, header_params=headers, body=body, auth_settings=["BearerToken"])
-        response: Any = client.call_api(*request, _request_timeout=TIMEOUT)  # its reading is not typed
-        return response.status, response.headers, response.read()
+        return client.call_api(*request, _request_timeout=timeout)
 
     def _renewed(self, used: ApiClient) -> bool:
         """Take fresh credentials, unless another thread has done so since; false where there are none."""

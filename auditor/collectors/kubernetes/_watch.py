@@ -1,0 +1,98 @@
+"""Watches of a cluster: one line per change, of which the name is read and nothing else.
+
+Enters: a stream and the version to go on from. Leaves: what changed, and how far the watch has come. Guards that nothing of an
+object gets past this file but its name, and that memory follows the longest line and not the stream.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import urllib3
+
+from auditor.collectors.kubernetes._client import JSON, ClusterCaller
+from auditor.collectors.kubernetes._listing import KIND, METADATA_ONLY, id_of
+from auditor.collectors.kubernetes._refusals import first_line
+from auditor.collectors.kubernetes._requests import path_of, watching
+from auditor.domain.ports import CallFailed
+from auditor.domain.watching import Heard, Stream
+
+METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+BEYOND = 10
+"""Seconds of silence after the end that we asked for, when a connection is taken for dead."""
+LONGEST_LINE = 8 * 1024 * 1024
+"""Bytes: more than the largest object that etcd takes, several times over."""
+
+
+class ClusterHearer:
+    """``domain.watching.Hearer`` over a cluster's caller."""
+
+    def __init__(self, caller: ClusterCaller) -> None:
+        self._caller = caller
+
+    def hear(self, stream: Stream, params: Mapping[str, Any], *, seconds: int) -> Iterator[Heard]:
+        """What happens after the stream's version, for so many seconds; see ``domain.watching.Hearer``.
+
+        A server that sends no metadata alone is asked for whole objects only where the listing is, too.
+        """
+        operation, _, namespace = stream.name.partition(" ")
+        action = watching(operation, namespace)
+        query = urlencode(
+            {
+                "watch": "true",
+                "allowWatchBookmarks": "true",
+                "resourceVersion": stream.version,
+                "timeoutSeconds": seconds,
+            },
+            quote_via=quote,
+        )
+        response = self._caller.stream(
+            f"{path_of(operation, namespace)}?{query}",
+            accept=METADATA if params.get(METADATA_ONLY) else f"{METADATA},{JSON}",
+            action=action,
+            operation=operation,
+            silence=seconds + BEYOND,
+        )
+        try:
+            for line in _lines(response, action):
+                yield _heard(line, str(params[KIND]), action)
+        except (urllib3.exceptions.HTTPError, OSError) as broken:
+            raise CallFailed(type(broken).__name__, "error", action=action, message=first_line(broken)) from broken
+        finally:
+            response.close()
+
+
+def _lines(response: Any, action: str) -> Iterator[bytes]:
+    """Whole lines; what a cut connection left of one is nothing."""
+    rest = bytearray()
+    for chunk in response.stream(64 * 1024):
+        rest += chunk
+        *whole, last = rest.split(b"\n")
+        yield from (bytes(line) for line in whole if line)
+        rest = bytearray(last)
+        if len(rest) > LONGEST_LINE:
+            raise CallFailed("LineTooLong", "error", action=action)
+
+
+def _heard(line: bytes, kind: str, action: str) -> Heard:
+    """What a line tells.
+
+    Raises:
+        CallFailed: An ERROR, which comes inside HTTP 200 (``Expired`` for 410), or a line that nobody can read.
+    """
+    try:
+        told = json.loads(line)
+        word, thing = told["type"], told["object"]
+        if word == "ERROR":
+            code = "Expired" if thing.get("code") == 410 else str(thing.get("reason") or "Error")
+            raise CallFailed(code, "error", action=action, message=str(thing.get("message") or "")[:300])
+        about = thing["metadata"]
+        version = str(about["resourceVersion"])
+        if word == "BOOKMARK":
+            return Heard(version)
+        return Heard(version, id_of(about, kind), gone=word == "DELETED")
+    except (ValueError, KeyError, TypeError, AttributeError) as broken:
+        raise CallFailed("Unreadable", "error", action=action, message=type(broken).__name__) from broken
