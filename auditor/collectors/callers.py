@@ -10,6 +10,7 @@ from time import monotonic
 from auditor.domain.errors import CollectionError
 from auditor.domain.ports import Caller
 from auditor.domain.source import Manners, Source
+from auditor.domain.watching import Hearer
 
 
 class Callers:
@@ -48,6 +49,20 @@ def listed_versions(caller: Caller) -> Mapping[str, str]:
     from auditor.collectors.kubernetes._client import ClusterCaller  # noqa: PLC0415  (the library costs 0.25 s)
 
     return caller.versions() if isinstance(caller, ClusterCaller) else {}
+
+
+def hearer_of(caller: Caller) -> Hearer:
+    """Whoever hears what a source tells by itself.
+
+    Raises:
+        CollectionError: It tells nothing by itself.
+    """
+    from auditor.collectors.kubernetes._client import ClusterCaller  # noqa: PLC0415  (the library costs 0.25 s)
+    from auditor.collectors.kubernetes._watch import ClusterHearer  # noqa: PLC0415  (likewise)
+
+    if not isinstance(caller, ClusterCaller):
+        raise CollectionError(f"{caller.account} is no cluster, and only clusters are watched")
+    return ClusterHearer(caller)
 
 
 def switched_on(caller: Caller) -> tuple[str, ...]:

@@ -296,12 +296,14 @@ def _unseen(books: TenantStore, unit: Unit, kinds: Sequence[ResourceType]) -> tu
     return tuple(kind for kind in kinds if kind.name not in seen)
 
 
-def _listed_at(
-    kinds: Iterable[ResourceType], collection: Collection, versions: Mapping[str, str]
-) -> dict[str, str]:
-    """The versions of the listings that this look made and finished, by operation (and namespace, after a space)."""
+def _listed_at(kinds: Iterable[ResourceType], collection: Collection, versions: Mapping[str, str]) -> dict[str, str]:
+    """The versions of what this look listed whole and may be watched, by operation (and namespace, after a space)."""
     seen = {look.resource_type for look in collection.coverage if look.state == "ok"}
-    listed = {kind.listing.operation for kind in kinds if kind.listing is not None and kind.name in seen}
+    listed = {
+        kind.listing.operation
+        for kind in kinds
+        if kind.listing is not None and kind.listing.watched and kind.name in seen
+    }
     return {stream: version for stream, version in versions.items() if stream.partition(" ")[0] in listed}
 
 

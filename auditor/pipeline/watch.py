@@ -128,21 +128,27 @@ def follow(
                     version, pause = heard.version, shortest
                     ear.hear(stream.name, heard)
                 ear.stands(stream.name, StreamState("watching"))
+            pause = shortest
+            wait = opened + shortest - time.monotonic()
         except CallFailed as failure:
             if failure.code == "Expired":
                 ear.expire(stream.name)
                 return
-            if failure.kind == "denied":
-                ear.stands(stream.name, StreamState("refused", failure.reason))
-                pause = REFUSED_PAUSE
-            else:
-                ear.stands(stream.name, StreamState("failing", failure.reason))
-                pause = max(failure.retry_after, min(2 * pause, LONGEST_PAUSE))
+            refused = failure.kind == "denied"
+            ear.stands(stream.name, StreamState("refused" if refused else "failing", failure.reason))
+            pause = min(2 * pause, LONGEST_PAUSE)
+            wait = _apart(REFUSED_PAUSE if refused else max(failure.retry_after, pause))
         except CollectionError as error:
             ear.stands(stream.name, StreamState("failing", str(error)))
             pause = min(2 * pause, LONGEST_PAUSE)
-        # Not all at once: what ended one stream of a source ended most of them.
-        stopped.wait(max(opened + shortest - time.monotonic(), 0) if pause == shortest else pause * random.uniform(0.5, 1))  # noqa: S311
+            wait = _apart(pause)
+        if wait > 0:
+            stopped.wait(wait)
+
+
+def _apart(seconds: float) -> float:
+    """About so long: what ended one stream of a source ended most of them, and they shall not all come back at once."""
+    return seconds * random.uniform(0.5, 1)  # noqa: S311  (spreads openings; nothing rests on it)
 
 
 class Watching:

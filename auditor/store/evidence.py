@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from auditor.domain.coverage import Coverage
 from auditor.domain.errors import EvidenceError
 from auditor.domain.evidence import Collection, Evidence, Held, Known, Standing
 from auditor.domain.finding import FOREVER
@@ -61,7 +60,9 @@ UPDATE work SET queue = 'assess', due_at = :now, lease_until = NULL, attempts = 
 WHERE queue = 'collect' AND id = :id
 """
 _WHOLE = "UPDATE unit SET asked = asked || CAST(:whole AS jsonb) WHERE unit_id = :id"
-_ENDED = "SELECT resource_id, max(valid_to) AS at FROM evidence_span WHERE resource_id = ANY (:ids) GROUP BY resource_id"
+_ENDED = (
+    "SELECT resource_id, max(valid_to) AS at FROM evidence_span WHERE resource_id = ANY (:ids) GROUP BY resource_id"
+)
 _COUNT = """
 UPDATE coverage_span SET listed = listed + :more
 WHERE tenant_id = :tenant_id AND source_id = :source AND place = :place AND resource_type = :type AND valid_to = :forever
@@ -106,7 +107,9 @@ class EvidenceRows(ExclusionRows, JoinRows, LedgerRows):
             EvidenceError: What it showed was erased while it was looked at.
         """
         self._keep(unit, collection, addresses, now=now)
-        whole = {look.resource_type: [] for look in collection.coverage if look.resource_type in unit.named}
+        whole: dict[str, list[str]] = {
+            look.resource_type: [] for look in collection.coverage if look.resource_type in unit.named
+        }
         if whole:  # what could not be asked by name was listed, and is judged so
             self._run(_WHOLE, id=unit.id, whole=json.dumps(whole))
         self._run(

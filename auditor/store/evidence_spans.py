@@ -56,6 +56,7 @@ def changes(
 def span_of(
     collection: Collection, resource: UUID, content: UUID, operations: Iterable[str], at: datetime, listed: str = ""
 ) -> dict[str, Any]:
+    """The row of a span that opens."""
     return {
         "resource_id": resource,
         "evidence_id": content,

@@ -8,6 +8,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +21,8 @@ log = logger(__name__)
 
 LEASE_FOR = 30.0
 """Seconds after which another may watch what a killed watcher held."""
+LOOK_EVERY = 10.0
+"""Seconds between two renewals of what is held, and two looks for what nobody holds or what was listed meanwhile."""
 MOST_SOURCES = 20
 """Sources that one process watches: each has some forty streams, and each stream a thread that waits."""
 
@@ -26,10 +30,10 @@ MOST_SOURCES = 20
 class Leases(Protocol):
     """Who leases sources, across tenants."""
 
-    def lease(self, queue: Queue, *, now: object, limit: int, lease_for: float) -> tuple[Claim, ...]:
+    def lease(self, queue: Queue, *, now: datetime, limit: int, lease_for: float) -> tuple[Claim, ...]:
         """As ``domain.ports.Claims``."""
 
-    def renew(self, claim: Claim, *, now: object, lease_for: float) -> None:
+    def renew(self, claim: Claim, *, now: datetime, lease_for: float) -> None:
         """Hold a lease. Raises ``StaleFenceError`` if somebody else has it."""
 
 
@@ -52,7 +56,7 @@ class Followed(Protocol):
 
 
 class Watcher:
-    """Rounds until told to stop: every ``every`` seconds what was told is written down, at each third of a lease it is renewed.
+    """Rounds until told to stop: every ``every`` seconds what was told is written down, every ``look_every`` leases are renewed.
 
     ``pulse`` is a file that is touched after each round, for a health check to look at.
     """
@@ -64,6 +68,7 @@ class Watcher:
         clock: Clock,
         *,
         every: float = 1.0,
+        look_every: float = LOOK_EVERY,
         lease_for: float = LEASE_FOR,
         most: int = MOST_SOURCES,
         pulse: Path | None = None,
@@ -72,11 +77,12 @@ class Watcher:
         self._follow = follow
         self._clock = clock
         self._every = every
+        self._look_every = look_every
         self._lease_for = lease_for
         self._most = most
         self._pulse = pulse
         self._held: dict[Claim, Followed] = {}
-        self._renew_at = 0.0
+        self._look_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Watch until ``stop`` is set; then everything is let go, for another to take at once."""
@@ -93,17 +99,13 @@ class Watcher:
 
     def round(self) -> None:
         """Write down what was told; when it is time also renew the leases, take what nobody watches, see what is listed."""
-        renewing = time.monotonic() >= self._renew_at
-        if renewing:
-            self._renew_at = time.monotonic() + self._lease_for / 3
+        looking = time.monotonic() >= self._look_at
+        if looking:
+            self._look_at = time.monotonic() + self._look_every
             self._take()
         for followed in list(self._held.values()):
-            steps = [followed.write]
-            if renewing:
-                steps += [lambda one=followed: self._hold(one), followed.look]
-            for step in steps:
-                if not self._guarded(step, followed):
-                    break
+            if self._guarded(followed.write, followed) and looking:
+                self._guarded(partial(self._hold, followed), followed)
 
     def _take(self) -> None:
         try:
@@ -118,6 +120,7 @@ class Watcher:
 
     def _hold(self, followed: Followed) -> None:
         self._claims.renew(followed.claim, now=self._clock(), lease_for=self._lease_for)
+        followed.look()
 
     def _guarded(self, step: Callable[[], object], followed: Followed) -> bool:
         """One step; a source that was lost is let go of, a database that restarts is back at the next round."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -30,7 +30,8 @@ PAGE = 500
 TRIES = 4
 LONGEST_WAIT = 30.0
 """Seconds we wait for a server that asks for it; one that asks for more is told as throttled."""
-TIMEOUT = (5, 60)
+TIMEOUT = (5.0, 60.0)
+CHUNK = 64 * 1024
 JSON = "application/json"
 METADATA = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 """No second choice behind it: a server that cannot leave contents out shall answer nothing."""
@@ -147,25 +148,26 @@ class ClusterCaller:
             raise CallFailed("SelectorIgnored", "error", action=action)
         return {**page, "items": [item for item in page.get("items") or () if item["metadata"]["name"] == name]}
 
-    def stream(self, path: str, *, accept: str, action: str, operation: str, silence: float) -> Any:
-        """An answer that comes line by line, open: the library's own response, to be closed by who reads it.
+    def stream(self, path: str, *, accept: str, action: str, operation: str, silence: float) -> Generator[bytes]:
+        """An answer as it comes, in pieces; the first is empty and says that the server began to answer.
 
         Raises:
-            CallFailed: The server refused; a token that has run out is renewed once.
+            CallFailed: The server refused, also with fresh credentials, or the connection broke or was silent for too long.
         """
-        for last in (False, True):
-            client = self._client
+        used = self._client
+        try:
+            response = self._open(used, "GET", path, accept, operation, None, (TIMEOUT[0], silence))
+            if response.status == 401 and self._renewed(used):
+                response = self._open(self._client, "GET", path, accept, operation, None, (TIMEOUT[0], silence))
+            if not 200 <= response.status < 300:
+                raise refusal(response.status, response.headers, response.read(), action)
             try:
-                response = self._open(client, "GET", path, accept, operation, None, (TIMEOUT[0], silence))
-                if 200 <= response.status < 300:
-                    return response.response
-                failure = refusal(response.status, response.headers, response.read(), action)
-            except (urllib3.exceptions.HTTPError, ApiException, OSError) as broken:
-                code = type(broken).__name__
-                raise CallFailed(code, "error", action=action, message=first_line(broken)) from broken
-            if last or response.status != 401 or not self._renewed(client):
-                raise failure
-        raise RuntimeError("the second try always ends")
+                yield b""
+                yield from response.response.stream(CHUNK)
+            finally:
+                response.response.close()
+        except (urllib3.exceptions.HTTPError, ApiException, OSError) as broken:
+            raise CallFailed(type(broken).__name__, "error", action=action, message=first_line(broken)) from broken
 
     def _instead(self, operation: str) -> str | None:
         """The same kind in the version that the cluster prefers, where it has the group but not in the version we know.

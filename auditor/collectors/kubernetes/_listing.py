@@ -67,6 +67,7 @@ def listing(
         items="items",
         id="id",
         one=ONE,
+        watched=not metadata_only,  # who may watch secrets sees what is in them
         keep=(*NAMED, *keep, *added),
         page=page,
         unsupported=("NotFound",) if unsupported else (),

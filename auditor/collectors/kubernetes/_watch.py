@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import urllib3
-
 from auditor.collectors.kubernetes._client import JSON, ClusterCaller
 from auditor.collectors.kubernetes._listing import KIND, METADATA_ONLY, id_of
-from auditor.collectors.kubernetes._refusals import first_line
 from auditor.collectors.kubernetes._requests import path_of, watching
 from auditor.domain.ports import CallFailed
 from auditor.domain.watching import Heard, Stream
@@ -49,30 +47,25 @@ class ClusterHearer:
             },
             quote_via=quote,
         )
-        response = self._caller.stream(
+        pieces = self._caller.stream(
             f"{path_of(operation, namespace)}?{query}",
             accept=METADATA if params.get(METADATA_ONLY) else f"{METADATA},{JSON}",
             action=action,
             operation=operation,
             silence=seconds + BEYOND,
         )
-        try:
-            for line in _lines(response, action):
-                yield _heard(line, str(params[KIND]), action)
-        except (urllib3.exceptions.HTTPError, OSError) as broken:
-            raise CallFailed(type(broken).__name__, "error", action=action, message=first_line(broken)) from broken
-        finally:
-            response.close()
+        with closing(pieces):
+            for line in _lines(pieces, action):
+                yield _heard(line, str(params[KIND]), action) if line else Heard(stream.version)
 
 
-def _lines(response: Any, action: str) -> Iterator[bytes]:
-    """Whole lines; what a cut connection left of one is nothing."""
-    rest = bytearray()
-    for chunk in response.stream(64 * 1024):
-        rest += chunk
-        *whole, last = rest.split(b"\n")
-        yield from (bytes(line) for line in whole if line)
-        rest = bytearray(last)
+def _lines(pieces: Iterator[bytes], action: str) -> Iterator[bytes]:
+    """Whole lines, an empty one when the server began to answer; what a cut connection left of a line is nothing."""
+    yield next(pieces, b"")
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from filter(None, whole)
         if len(rest) > LONGEST_LINE:
             raise CallFailed("LineTooLong", "error", action=action)
 
