@@ -307,6 +307,9 @@ class TenantStore(Protocol):
             StaleFenceError: Somebody else watches the source by now.
         """
 
+    def mark(self, source: UUID, marks: Mapping[Mark, datetime], *, now: datetime) -> None:
+        """Have resources looked at again, each from an instant on; what is marked already falls together."""
+
     def release_watch(self, claim: Claim) -> None:
         """Let another watch the claimed source from now on."""
 
@@ -319,6 +322,9 @@ class TenantStore(Protocol):
 
     def next_refresh(self, claim: Claim, *, at: datetime | None = None) -> None:
         """Give the claimed refresh back: due ``at``, or with the next mark."""
+
+    def nothing_new(self, unit: Unit, *, now: datetime) -> None:
+        """End a refresh that showed what was known: there is nothing to judge, and nothing to join."""
 
     def under_way(self, source: UUID) -> bool:
         """Whether a run of this source is not over yet."""

@@ -22,6 +22,7 @@ from auditor.domain.ports import Caller, Claim, Clock, Objects, Store, TenantSto
 from auditor.domain.resource_type import AnyType, ResourceType
 from auditor.domain.scope import INVENTORY, Scope
 from auditor.domain.source import GLOBAL, JOIN, Manners, Source, Unit, public_id
+from auditor.domain.watching import WHOLE, Mark
 from auditor.pipeline.assess import Assessment, assess
 from auditor.pipeline.collect import collect
 from auditor.pipeline.plan import Selection, next_day, quiet, rotas, select, this_day
@@ -138,6 +139,8 @@ class Workshop:
             books.keep(unit, collection, addresses, now=now, again_at=again_at)
             books.note_calls(unit, collection.calls)
             books.listed_at(unit.source, _listed_at(begun.kinds, collection, self.versions(caller)), now=now)
+            if unit.only and not collection.coverage and not collection.evidence:
+                books.nothing_new(unit, now=now)
             if regions:
                 books.set_regions(unit.source, regions, pinned=False, by="auditor", now=now)
 
@@ -277,8 +280,17 @@ class Workshop:
         books.keep_joined(unit, {kind.name: stands.built[kind.name] for kind in stands.to_build})
 
     def _give_up(self, unit: Unit, reason: str, kinds: Sequence[AnyType]) -> None:
+        """Close a unit in which looking, or judging, failed too often; what a watch had marked is looked at again later.
+
+        That single resources could not be asked for says nothing about the others of their type.
+        """
+        now = self.clock()
         with self.store.open(unit.tenant) as books:
-            books.give_up(unit, reason, now=self.clock(), resource_types=[kind.name for kind in kinds])
+            types = [kind.name for kind in kinds if kind.name not in unit.named]
+            books.give_up(unit, reason, now=now, resource_types=types)
+            if unit.only:
+                marks = {Mark(name, id_) for name, ids in unit.only.items() for id_ in ids or (WHOLE,)}
+                books.mark(unit.source, dict.fromkeys(marks, now + RETRY_AFTER[-1]), now=now)
 
     def _again(self, unit: Unit, error: CollectionError, tries: int, kinds: Sequence[ResourceType]) -> None:
         if tries >= TRIES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -306,6 +307,15 @@ class RunRows(PacingRows, CoverageRows, ManifestRows):
             raise RuntimeError(f"unit {unit.id}: what was listed is not judged, held or excluded: {dict(counts)}")
         self._hold(unit)
         return self._close_unit(unit, "done", counts, now=now)
+
+    def nothing_new(self, unit: Unit, *, now: datetime) -> None:
+        """End a refresh that showed what was known: there is nothing to judge, and nothing to join.
+
+        Part of the transaction that keeps the look, which holds the unit.
+        """
+        self._close_unit(unit, "done", {}, now=now)
+        join = replace(unit, id=unit_id(self._tenant, unit.source, JOIN, unit.slot.astimezone(UTC)), place=JOIN)
+        self._close_unit(join, "done", {}, now=now)
 
     def _close_unit(
         self, unit: Unit, state: str, counts: Mapping[str, int], *, now: datetime, reason: str | None = None

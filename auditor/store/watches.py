@@ -106,9 +106,17 @@ class WatchRows(Scoped):
                 for name, one in sorted(states.items())
             ],
         )
+        self._mark(claim.id, marks, now=now)
+
+    def mark(self, source: UUID, marks: Mapping[Mark, datetime], *, now: datetime) -> None:
+        """Have resources looked at again, each from an instant on; what is marked already falls together."""
+        self._lock("dirty", str(source))
+        self._mark(source, marks, now=now)
+
+    def _mark(self, source: UUID, marks: Mapping[Mark, datetime], *, now: datetime) -> None:
         rows = [
             {
-                "source_id": claim.id,
+                "source_id": source,
                 "resource_type": mark.resource_type,
                 "native_id": mark.native_id,
                 "first_at": now,
@@ -118,7 +126,7 @@ class WatchRows(Scoped):
         ]
         if rows:
             self._insert(schema.dirty, rows, _AGAIN)
-            self._run(_NEXT, source=claim.id)
+            self._run(_NEXT, source=source)
 
     def release_watch(self, claim: Claim) -> None:
         """Let another watch the claimed source from now on. Raises ``StaleFenceError`` if another does already."""

@@ -91,7 +91,7 @@ class Watcher:
             if self._pulse is not None:
                 self._pulse.touch()
             stop.wait(self._every)
-        for followed in self._held.values():
+        for followed in list(self._held.values()):
             self._guarded(followed.release, followed)
         self._held.clear()
         if self._pulse is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from auditor.bootstrap import follow, plan
+from auditor.bootstrap import Work, follow, plan
 from auditor.collectors.kubernetes import resource_types
 from auditor.collectors.kubernetes._permissions import cluster_role
 from auditor.domain.errors import TenancyError
@@ -28,7 +29,7 @@ from auditor.simulators.kubernetes_workloads import container, pod_spec
 from auditor.worker.watcher import Watcher
 from tests.fixtures.database import Provisioned
 from tests.fixtures.spine import DAY
-from tests.integration.test_cluster_source import PRIVILEGED, World, deployed, world
+from tests.integration.test_cluster_source import PRIVILEGED, World, deployed, signed_in, world
 
 ONE, TWO = "shop/Pod/one", "shop/Pod/two"
 BY_NAME = ("list", "/api/v1/namespaces/{namespace}/pods/{name}")
@@ -407,3 +408,93 @@ def test_a_source_that_is_disconnected_is_watched_no_more(shop: World) -> None:
         shop.work.plan_due()
         assert not [one for one in runs(shop) if one.refresh]
     assert (marked(shop), states(shop)) == (set(), [])
+
+
+def test_what_stopped_being_derived_stays_gone(shop: World) -> None:
+    """A pod that becomes one of a deployment's is no line of its own any more; no later look brings it back."""
+    with watched(shop):
+        [replicas] = shop.api.store.documents("ReplicaSet", namespace="shop")
+        pod = bare_pod("one", privileged=True)
+        about = {"kind": "ReplicaSet", "apiVersion": "apps/v1", "controller": True}
+        pod["metadata"]["ownerReferences"] = [{**about, **{n: replicas["metadata"][n] for n in ("name", "uid")}}]
+        shop.api.put(pod)
+        assert refresh(shop, ("kubernetes.pod", ONE)) == {BY_NAME: 1}
+        assert shop.spans(PRIVILEGED, ONE) == ["pass", "absent"]
+        shop.api.put(bare_pod("two", privileged=True))
+        refresh(shop, ("kubernetes.pod", TWO))
+    shop.run()
+    shop.run()
+    assert shop.spans(PRIVILEGED, ONE) == ["pass", "absent"]
+
+
+def test_a_change_of_nothing_that_is_kept_is_neither_judged_nor_joined(shop: World) -> None:
+    with watched(shop):
+        spans = shop.rows("SELECT count(*) AS n FROM finding_span")[0].n
+        pod = bare_pod("one")
+        pod["metadata"]["annotations"] = {"checked-at": "noon"}
+        shop.api.put(pod)
+        until(lambda: marked(shop) == {("kubernetes.pod", ONE)}, "not marked")
+        shop.clock.forward(SETTLED)
+        shop.work.plan_due()
+        [claim] = shop.here.claims.lease("collect", now=shop.clock(), limit=5, lease_for=60)
+        shop.work.collect(claim)
+        [*_, last] = runs(shop)
+        assert (last.refresh, last.state, last.counts) == (True, "done", {})
+    assert shop.rows("SELECT count(*) AS n FROM finding_span")[0].n == spans
+    assert shop.rows("SELECT 1 FROM work WHERE queue IN ('collect', 'assess')") == []
+    assert shop.run().state == "done"
+
+
+def test_what_could_not_be_looked_at_stays_marked_and_says_nothing_about_the_rest(shop: World) -> None:
+    with watched(shop):
+        shop.api.put(bare_pod("one", privileged=True))
+        until(lambda: marked(shop) == {("kubernetes.pod", ONE)}, "not marked")
+    shop.clock.forward(SETTLED)
+    shop.work.plan_due()
+    shop.api.trouble(Trouble("cut"))
+    with ThreadPoolExecutor(4) as pool:
+        shop.work = Work(shop.here, pool)  # one that has not been let in yet
+        for _ in range(5):
+            shop.drive()
+            shop.clock.forward(timedelta(minutes=15))
+        [*_, last] = runs(shop)
+        assert (last.refresh, last.state) == (True, "partial")
+        assert marked(shop) == {("kubernetes.pod", ONE)}
+        assert shop.rows("SELECT 1 FROM coverage_span WHERE state = 'error'") == []
+        shop.api.clear_troubles()
+        shop.work.plan_due()
+        shop.drive()
+    assert shop.findings(PRIVILEGED)[ONE][0] == "fail"
+
+
+def test_one_that_may_not_be_asked_by_name_is_listed_with_its_kind_which_says_why(shop: World) -> None:
+    with watched(shop):
+        shop.api.put(bare_pod("one", privileged=True))
+        until(lambda: marked(shop), "not marked")
+        shop.api.trouble(Trouble("deny", verb="list", resource="pods"))
+        shop.clock.forward(SETTLED)
+        shop.work.plan_due()
+        shop.drive()
+    [look] = shop.rows(
+        "SELECT state, detail FROM coverage_span WHERE resource_type = 'kubernetes.pod' AND valid_to > '9000-01-01'"
+    )
+    assert (look.state, look.detail) == ("denied", "Forbidden list pods")
+    [*_, last] = runs(shop)
+    assert (last.refresh, last.state) == (True, "done")
+    assert shop.spans(PRIVILEGED, ONE) == ["pass"], "nobody could look, so nothing turned"
+
+
+def test_the_page_of_a_source_says_what_is_fresh_by_watch_and_what_by_run(shop: World) -> None:
+    client = signed_in(shop)
+    page = f"/sources/{shop.source.id}"
+    assert "Run only: nobody watches this cluster" in client.get(page).text
+    shop.api.trouble(Trouble("deny", verb="watch", resource="pods"))
+    with watched(shop):
+        until(lambda: set(states(shop)) == {"watching", "refused"}, "not all is told")
+        told = client.get(page).text
+        assert f"Watch: what changes in {len(states(shop)) - 1} kinds of objects" in told
+        assert "core/v1:pods: refused (Forbidden watch pods)" in told
+        shop.api.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "new"}})
+        until(lambda: marked(shop), "nothing is marked")
+        assert "1 is waiting for that" in client.get(page).text
+    assert "nobody watches" in client.get(page).text, "who stops watching lets go at once"

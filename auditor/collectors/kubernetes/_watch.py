@@ -21,6 +21,7 @@ from auditor.domain.watching import Heard, Stream
 METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 BEYOND = 10
 """Seconds of silence after the end that we asked for, when a connection is taken for dead."""
+LONGEST_NAME = 600
 LONGEST_LINE = 8 * 1024 * 1024
 """Bytes: more than the largest object that etcd takes, several times over."""
 
@@ -80,12 +81,19 @@ def _heard(line: bytes, kind: str, action: str) -> Heard:
         told = json.loads(line)
         word, thing = told["type"], told["object"]
         if word == "ERROR":
-            code = "Expired" if thing.get("code") == 410 else str(thing.get("reason") or "Error")
-            raise CallFailed(code, "error", action=action, message=str(thing.get("message") or "")[:300])
+            code = "Expired" if thing.get("code") == 410 else _plain(str(thing.get("reason") or "Error"))
+            raise CallFailed(code, "error", action=action)
         about = thing["metadata"]
-        version = str(about["resourceVersion"])
+        version = _plain(str(about["resourceVersion"]))
         if word == "BOOKMARK":
             return Heard(version)
-        return Heard(version, id_of(about, kind), gone=word == "DELETED")
+        return Heard(version, _plain(id_of(about, kind)), gone=word == "DELETED")
     except (ValueError, KeyError, TypeError, AttributeError) as broken:
         raise CallFailed("Unreadable", "error", action=action, message=type(broken).__name__) from broken
+
+
+def _plain(text: str) -> str:
+    """A name as it may be written down. Raises ``ValueError`` for what no name is: one such would stop all that is told."""
+    if len(text) > LONGEST_NAME or not text.isprintable():
+        raise ValueError("not a name")
+    return text
