@@ -10,7 +10,7 @@ from time import monotonic
 from auditor.domain.errors import CollectionError
 from auditor.domain.ports import Caller
 from auditor.domain.source import Manners, Source
-from auditor.domain.watching import Hearer
+from auditor.domain.watching import Hearer, Versioned
 
 
 class Callers:
@@ -46,9 +46,7 @@ class Callers:
 
 def listed_versions(caller: Caller) -> Mapping[str, str]:
     """The version that each listing of a cluster was of, by operation; an account has none."""
-    from auditor.collectors.kubernetes._client import ClusterCaller  # noqa: PLC0415  (the library costs 0.25 s)
-
-    return caller.versions() if isinstance(caller, ClusterCaller) else {}
+    return caller.versions() if isinstance(caller, Versioned) else {}
 
 
 def hearer_of(caller: Caller) -> Hearer:

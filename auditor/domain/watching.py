@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 StreamWord: TypeAlias = Literal["waiting", "watching", "refused", "failing", "expired"]
 WHOLE = ""
@@ -50,6 +50,14 @@ class Heard:
     version: str
     native_id: str | None = None
     gone: bool = False
+
+
+@runtime_checkable
+class Versioned(Protocol):
+    """A source whose listings are each of a version."""
+
+    def versions(self) -> Mapping[str, str]:
+        """The version that each finished listing was of, by stream."""
 
 
 class Hearer(Protocol):

@@ -291,6 +291,47 @@ def test_what_was_seen_by_name_is_not_called_gone_by_a_listing_that_began_before
     assert shop.findings(PRIVILEGED)["shop/Pod/three"][0] == "fail"
 
 
+def test_what_was_seen_by_name_and_then_called_gone_does_not_come_back(shop: World) -> None:
+    """A pod answers by name; then it goes, and a listing says so; only then is the answer kept."""
+    with watched(shop):
+        shop.api.put(bare_pod("one", privileged=True))
+        until(lambda: marked(shop), "nothing is marked")
+        shop.clock.forward(SETTLED)
+        shop.work.plan_due()
+        [by_name] = shop.here.claims.lease("collect", now=shop.clock(), limit=5, lease_for=60)
+
+        def gone() -> None:
+            shop.clock.forward(timedelta(seconds=1))
+            shop.api.delete("Pod", "one", namespace="shop")
+            with shop.here.open_tenant(shop.tenant) as books:
+                plan(books, shop.source.id, slot=shop.clock() + DAY, now=shop.clock())
+            [everything] = shop.here.claims.lease("collect", now=shop.clock(), limit=5, lease_for=60)
+            shop.work.collect(everything)
+
+        workshop = shop.work._workshop
+        replace(workshop, objects=Slow(workshop.objects, gone)).collect(by_name)
+        shop.drive()
+    assert {one.state for one in runs(shop)} == {"done"}
+    assert shop.spans(PRIVILEGED, ONE) == ["pass", "absent"]
+    assert shop.run().state == "done"
+    assert shop.spans(PRIVILEGED, ONE) == ["pass", "absent"]
+
+
+class Slow:
+    """Objects that let something happen before evidence is put."""
+
+    def __init__(self, objects: Any, then: Callable[[], None]) -> None:
+        self._objects = objects
+        self._then = then
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._objects, name)
+
+    def put_many(self, *given: Any) -> Any:
+        self._then()
+        return self._objects.put_many(*given)
+
+
 class Between:
     """A caller that lets something happen once pods were listed."""
 
