@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -19,9 +19,12 @@ import yaml
 from auditor.bootstrap import Work, follow, plan
 from auditor.collectors.kubernetes import resource_types
 from auditor.collectors.kubernetes._permissions import cluster_role
+from auditor.domain.bundle import Asked
 from auditor.domain.errors import TenancyError
-from auditor.domain.ports import RunState
+from auditor.domain.ports import Claim, Queue, RunState
 from auditor.domain.resource_type import ResourceType
+from auditor.proof.bundle import verify
+from auditor.proof.report import VERIFIED
 from auditor.simulators.kubernetes_api import ClusterApi
 from auditor.simulators.kubernetes_faults import Trouble
 from auditor.simulators.kubernetes_objects import Document
@@ -29,6 +32,7 @@ from auditor.simulators.kubernetes_workloads import container, pod_spec
 from auditor.worker.watcher import Watcher
 from tests.fixtures.database import Provisioned
 from tests.fixtures.spine import DAY
+from tests.integration.test_bundle import create, notarise, unpack
 from tests.integration.test_cluster_source import PRIVILEGED, World, deployed, signed_in, world
 
 ONE, TWO = "shop/Pod/one", "shop/Pod/two"
@@ -539,3 +543,37 @@ def test_the_page_of_a_source_says_what_is_fresh_by_watch_and_what_by_run(shop: 
         until(lambda: marked(shop), "nothing is marked")
         assert "1 is waiting for that" in client.get(page).text
     assert "nobody watches" in client.get(page).text, "who stops watching lets go at once"
+
+
+@dataclass(frozen=True)
+class Handing:
+    """A world as those see it who hand out bundles."""
+
+    here: Any
+    work: Any
+    clock: Any
+    tenant: Any
+
+    def lease(self, queue: Queue) -> tuple[Claim, ...]:
+        leased: tuple[Claim, ...] = self.here.claims.lease(queue, now=self.clock(), limit=50, lease_for=60)
+        return leased
+
+
+def test_a_bundle_over_a_time_with_refreshes_is_verified(shop: World, tmp_path: Path) -> None:
+    handing: Any = Handing(shop.here, shop.work, shop.clock, shop.tenant)
+    begins = shop.clock() - timedelta(hours=1)
+    with watched(shop):
+        for name in ("three", "four"):
+            shop.api.put(bare_pod(name, privileged=True))
+            refresh(shop, ("kubernetes.pod", f"shop/Pod/{name}"))
+            notarise(handing)
+        shop.api.delete("Pod", "three", namespace="shop")
+        refresh(shop, ("kubernetes.pod", ""))
+    notarise(handing)
+    shop.clock.forward(timedelta(hours=1))
+    ends = shop.clock() - timedelta(minutes=1)
+    bundle = create(handing, Asked(("hipaa", "soc2"), begins, ends))
+    (tmp_path / "unpacked").mkdir()
+    report = verify(unpack(handing, bundle, tmp_path / "unpacked"))
+    assert (report.outcome, report.what) == (VERIFIED, "")
+    assert report.figures["runs"]["done"] == 4, "the one over everything, and three refreshes"
