@@ -19,6 +19,7 @@ import yaml
 from auditor.bootstrap import Work, follow, plan
 from auditor.collectors.kubernetes import resource_types
 from auditor.collectors.kubernetes._permissions import cluster_role
+from auditor.collectors.kubernetes._requests import parts, path_of
 from auditor.domain.bundle import Asked
 from auditor.domain.errors import TenancyError
 from auditor.domain.ports import Claim, Queue, RunState
@@ -404,13 +405,26 @@ def test_the_role_that_we_print_is_what_watching_needs(
         api.reset_counts()
         with watched(made):
             until(lambda: set(states(made)) == {"watching"}, "something is refused")
+            asked = {path for verb, path in api.counts() if verb == "watch"}
             api.put(bare_pod("one", privileged=True))
-            refresh(made, ("kubernetes.pod", ONE))
+            assert refresh(made, ("kubernetes.pod", ONE)) == {BY_NAME: 1}
         assert made.findings(PRIVILEGED)[ONE][0] == "fail"
-        assert "get" not in {verb for verb, _ in api.counts()}
-    watching = {plural for rule in role["rules"] if "watch" in rule["verbs"] for plural in rule["resources"]}
-    assert "secrets" not in watching
-    assert "pods" in watching
+        there = {row.resource_type for row in made.rows("SELECT resource_type FROM coverage_span WHERE state = 'ok'")}
+    operations = {
+        kind.listing.operation: kind.name
+        for kind in resource_types()
+        if isinstance(kind, ResourceType) and kind.listing is not None and kind.listing.watched
+    }
+    assert asked == {path_of(one) for one, name in operations.items() if name in there}, "all that this cluster has"
+    granted = {
+        (group, plural)
+        for rule in role["rules"]
+        if "watch" in rule["verbs"]
+        for group in rule["apiGroups"]
+        for plural in rule["resources"]
+    }
+    assert granted == {(group, plural) for group, _, plural in map(parts, operations)}
+    assert ("", "secrets") not in granted
 
 
 def test_of_an_object_nothing_but_its_name_is_kept_by_a_watch(shop: World) -> None:
