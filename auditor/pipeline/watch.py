@@ -19,6 +19,7 @@ from auditor.domain.errors import CollectionError, StaleFenceError
 from auditor.domain.ports import CallFailed, Claim, Clock, Store
 from auditor.domain.resource_type import ResourceType
 from auditor.domain.watching import SETTLES_IN, WHOLE, Heard, Hearer, Mark, Stream, StreamState
+from auditor.pipeline.ask import broken
 from auditor.pipeline.refresh import MOST_NAMED
 
 SECONDS = 240
@@ -130,25 +131,34 @@ def follow(
                 ear.stands(stream.name, StreamState("watching"))
             pause = shortest
             wait = opened + shortest - time.monotonic()
-        except CallFailed as failure:
-            if failure.code == "Expired":
+        except Exception as error:  # noqa: BLE001  (whatever it was, the stream goes on: a thread that died would hear nothing)
+            if isinstance(error, CallFailed) and error.code == "Expired":
                 ear.expire(stream.name)
                 return
-            refused = failure.kind == "denied"
-            ear.stands(stream.name, StreamState("refused" if refused else "failing", failure.reason))
+            state, least = _stands_after(error, stream)
+            ear.stands(stream.name, state)
             pause = min(2 * pause, LONGEST_PAUSE)
-            wait = _apart(REFUSED_PAUSE if refused else max(failure.retry_after, pause))
-        except CollectionError as error:
-            ear.stands(stream.name, StreamState("failing", str(error)))
-            pause = min(2 * pause, LONGEST_PAUSE)
-            wait = _apart(pause)
+            wait = _apart(max(least, pause))
         if wait > 0:
             stopped.wait(wait)
 
 
+def _stands_after(error: Exception, stream: Stream) -> tuple[StreamState, float]:
+    """How a stream stands that broke, and the seconds to wait at least."""
+    match error:
+        case CallFailed(kind="denied"):
+            return StreamState("refused", error.reason), REFUSED_PAUSE
+        case CallFailed():
+            return StreamState("failing", error.reason), min(error.retry_after, REFUSED_PAUSE)
+        case CollectionError():
+            return StreamState("failing", str(error)), 0.0
+        case _:
+            return StreamState("failing", broken(error, stream.name).reason), 0.0
+
+
 def _apart(seconds: float) -> float:
-    """About so long: what ended one stream of a source ended most of them, and they shall not all come back at once."""
-    return seconds * random.uniform(0.5, 1)  # noqa: S311  (spreads openings; nothing rests on it)
+    """So long at least: what ended one stream of a source ended most of them, and they shall not all come back at once."""
+    return seconds * random.uniform(1, 1.5)  # noqa: S311  (spreads openings; nothing rests on it)
 
 
 class Watching:

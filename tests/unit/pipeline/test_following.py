@@ -151,6 +151,15 @@ def test_a_cluster_that_cannot_be_reached_is_tried_again() -> None:
     assert script.asked == ["5"]
 
 
+def test_an_error_that_nobody_expected_ends_no_stream() -> None:
+    script, told = followed([Heard("6")], ZeroDivisionError("a secret"), [Heard("8")])
+    assert script.asked == ["5", "6", "6", "8"]
+    stopped, told = threading.Event(), ear()
+    script = Script(ZeroDivisionError("a secret"), over=stopped.set)
+    follow(Stream(PODS, "5"), pod, lambda: script, told, stopped, shortest=0.001)
+    assert told.take().states == {PODS: StreamState("failing", f"ZeroDivisionError {PODS}")}
+
+
 def whole(listed: int = 3, state: Any = "ok") -> dict[str, Coverage]:
     return {KIND: Coverage(GLOBAL, KIND, state, NOW, listed=listed)}
 
