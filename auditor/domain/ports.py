@@ -314,11 +314,7 @@ class TenantStore(Protocol):
         """Let another watch the claimed source from now on."""
 
     def dirty(self, claim: Claim, *, now: datetime) -> tuple[Mark, ...]:
-        """Take the marks of a source that are due, with all others of their types.
-
-        Raises:
-            StaleFenceError: Somebody else plans this refresh.
-        """
+        """Take the marks of a source that are due, with all others of their types. Raises ``StaleFenceError``."""
 
     def next_refresh(self, claim: Claim, *, at: datetime | None = None) -> None:
         """Give the claimed refresh back: due ``at``, or with the next mark."""
