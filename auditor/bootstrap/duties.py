@@ -12,7 +12,7 @@ from uuid import UUID
 from auditor.bootstrap.looking import ask_permissions, plan
 from auditor.bootstrap.purposes import WEBHOOK_SECRET
 from auditor.collectors import declared
-from auditor.collectors.callers import Callers, switched_on
+from auditor.collectors.callers import Callers, listed_versions, switched_on
 from auditor.collectors.pace import BURST, RATE, Bucket, LocalBucket, at_pace
 from auditor.domain.errors import AuditorError, CollectionError, LedgerError, StaleFenceError
 from auditor.domain.events import Event
@@ -24,6 +24,7 @@ from auditor.pipeline.checkpoint import Checkpointer
 from auditor.pipeline.export import answer_signatures, export
 from auditor.pipeline.notify import notify
 from auditor.pipeline.recheck import recheck
+from auditor.pipeline.refresh import plan_refresh
 from auditor.pipeline.units import Workshop
 from auditor.telemetry import logger
 
@@ -61,6 +62,7 @@ class Work:
             link=installation.link,
             fingerprint=installation.fingerprint,
             enabled=switched_on,
+            versions=listed_versions,
         )
         self._deliveries = PostgresDeliveries(installation.app, self._secret, installation.clock)
         self._channel = WebhookChannel(installation.egress.post)
@@ -124,7 +126,19 @@ class Work:
                     books.begin_upkeep(now=at)
             except AuditorError:  # a source that cannot be planned keeps no other from its turn
                 logger(__name__).exception("source not planned", tenant=str(one.tenant), source=str(one.source))
-        return len(due)
+        return len(due) + self._plan_refreshes()
+
+    def _plan_refreshes(self) -> int:
+        """Plan another look at what watches have marked; a source that is looked at anyway waits for that to end."""
+        at = self._here.clock()
+        claims = self._here.claims.lease("refresh", now=at, limit=PLANNED_AT_ONCE, lease_for=PLANNING_LEASE)
+        for claim in claims:
+            try:
+                with self._here.store.open(claim.tenant) as books:
+                    plan_refresh(books, claim, declared.resource_types(), now=at)
+            except AuditorError:
+                logger(__name__).exception("refresh not planned", tenant=str(claim.tenant), source=str(claim.id))
+        return len(claims)
 
     def renew(self, claim: Claim, lease_for: float) -> None:
         """Hold the lease for so many seconds from now.

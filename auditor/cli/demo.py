@@ -116,11 +116,13 @@ def demo(*, port: int | None, days: int | None, exit_when_done: bool) -> int:
             )
             receiver.trust(here.add_webhook(tenant, receiver.url, by="demo"))
             failed: list[BaseException] = []
+            told = threading.Event()
 
             def tell(ticker: Ticker) -> None:
                 def story() -> None:
                     try:
                         _live(here, tenant, _World(started(), cluster), clock, ticker, first, length)
+                        told.set()
                         took = time.monotonic() - began
                         print(
                             f"  {2 * (length + 1)} runs in {took:.0f} s. Webhooks arrived: {len(receiver.messages)}",
@@ -141,7 +143,7 @@ def demo(*, port: int | None, days: int | None, exit_when_done: bool) -> int:
                 print(f"  webhooks  {receiver.url}  (what a receiver sees)\n", flush=True)
                 print("  Six weeks of history are filling in. Ctrl-C stops everything.", flush=True)
 
-            code = together(here, Work(here, pool), ready=ready, started=tell)
+            code = together(here, Work(here, pool), ready=ready, started=tell, watch_after=told)
     return 1 if failed else code
 
 

@@ -123,6 +123,8 @@ def words(manners: Manners) -> str:
 
 def _line(run: RunState, name: str) -> str:
     line = f"{run.id}  {run.started_at:%Y-%m-%d %H:%M}  {name:24} {run.state:9} {_units(run)}"
+    if run.refresh:
+        line += "  refresh: what a watch had marked"
     if run.state == "cancelled":
         line += f"  partial: cancelled by {run.cancelled_by}, {run.cancel_reason}"
     elif run.state == "partial":

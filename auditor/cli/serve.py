@@ -1,4 +1,4 @@
-"""``auditor up|web|worker|tick|checkpoint|migrate|stop|demo``: the processes, each alone or all in one."""
+"""``auditor up|web|worker|tick|watch|checkpoint|migrate|stop|demo``: the processes, each alone or all in one."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ examples:
   auditor migrate                          first, with each release
   auditor web
   auditor tick
+  auditor watch                            clusters, between their runs
   auditor checkpoint
   auditor worker --queues collect,assess
   auditor stop                             after a killed auditor up
@@ -43,6 +44,7 @@ def add(commands: Any) -> None:
         ("up", run_up, "web, worker, schedule and ledger in one process"),
         ("web", run_web, "the dashboard alone"),
         ("tick", run_tick, "the schedule alone"),
+        ("watch", run_watch, "hear what changes in clusters between their runs, alone"),
         ("checkpoint", run_checkpoint, "appending to the ledger and signing it, alone"),
         ("migrate", run_migrate, "bring the database to this release"),
         ("stop", run_stop, "stop an embedded database that a killed process left behind"),
@@ -174,6 +176,35 @@ def run_tick(_: argparse.Namespace) -> int:
         signal.signal(signal.SIGTERM, leave)
         signal.signal(signal.SIGINT, leave)
         ticker.run(stop)
+    return 0
+
+
+def run_watch(_: argparse.Namespace) -> int:
+    """Watch clusters until told to stop; what they tell is marked, and the workers look."""
+    from functools import partial  # noqa: PLC0415  (the command pays for what it uses)
+
+    from auditor import telemetry  # noqa: PLC0415
+    from auditor.bootstrap import Installation, follow  # noqa: PLC0415
+    from auditor.settings import configured  # noqa: PLC0415
+    from auditor.worker.health import pulse_file  # noqa: PLC0415
+    from auditor.worker.watcher import LEASE_FOR, Watcher  # noqa: PLC0415
+
+    settings = configured()
+    telemetry.configure(settings.log_level)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    with Installation.open(settings) as here:
+        lease = min(LEASE_FOR, settings.lease_seconds)
+        watcher = Watcher(
+            here.claims,
+            partial(follow, here),
+            here.clock,
+            look_every=lease / 3,
+            lease_for=lease,
+            pulse=pulse_file("watch"),
+        )
+        watcher.run(stop)
     return 0
 
 

@@ -1,16 +1,19 @@
-"""Web, worker, schedule and ledger in one process: what ``auditor up`` and ``auditor demo`` share."""
+"""Web, worker, schedule, watches and ledger in one process: what ``auditor up`` and ``auditor demo`` share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from threading import Event
 
-from auditor.bootstrap import Installation, Work
+from auditor.bootstrap import Installation, Work, follow
 from auditor.domain.errors import ConfigurationError
 from auditor.worker import embedded
 from auditor.worker.app import make_app
 from auditor.worker.checkpoints import Checkpoints
 from auditor.worker.tasks import leases, register
 from auditor.worker.tick import Ticker
+from auditor.worker.watcher import Watcher
 from dashboard.wiring import application
 
 
@@ -20,8 +23,11 @@ def together(
     *,
     ready: Callable[[], None],
     started: Callable[[Ticker], None] = lambda _ticker: None,
+    watch_after: Event | None = None,
 ) -> int:
     """Run until a signal; ``ready`` is called once all of it works, ``started`` gets the ticker before that.
+
+    Clusters are watched at once, or as soon as ``watch_after`` is set.
 
     Raises:
         ConfigurationError: The port is taken.
@@ -41,7 +47,14 @@ def together(
     ticker = Ticker(app, here.claims, work, here.clock, lease_for=lease_for)
     register(app, lambda: work, ring=ticker.ring, lease_for=lease_for)
     started(ticker)
+    watcher = Watcher(here.claims, partial(follow, here), here.clock)
+
+    def watch(stop: Event) -> None:
+        while watch_after is not None and not watch_after.is_set() and not stop.is_set():
+            watch_after.wait(1)
+        watcher.run(stop)
+
     if not here.urls.ledger:  # a configured database, and the ledger is another process's
-        return embedded.run(app, server, ticker, ready)
+        return embedded.run(app, server, ticker, ready, watch=watch)
     with here.notary() as notary:
-        return embedded.run(app, server, ticker, ready, checkpoints=Checkpoints(notary))
+        return embedded.run(app, server, ticker, ready, watch=watch, checkpoints=Checkpoints(notary))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Lock
 from time import monotonic
 
 from auditor.domain.errors import CollectionError
 from auditor.domain.ports import Caller
 from auditor.domain.source import Manners, Source
+from auditor.domain.watching import Hearer, Versioned
 
 
 class Callers:
@@ -41,6 +42,25 @@ class Callers:
             while len(self._known) > self._size:
                 self._known.popitem(last=False)
         return caller
+
+
+def listed_versions(caller: Caller) -> Mapping[str, str]:
+    """The version that each listing of a cluster was of, by operation; an account has none."""
+    return caller.versions() if isinstance(caller, Versioned) else {}
+
+
+def hearer_of(caller: Caller) -> Hearer:
+    """Whoever hears what a source tells by itself.
+
+    Raises:
+        CollectionError: It tells nothing by itself.
+    """
+    from auditor.collectors.kubernetes._client import ClusterCaller  # noqa: PLC0415  (the library costs 0.25 s)
+    from auditor.collectors.kubernetes._watch import ClusterHearer  # noqa: PLC0415  (likewise)
+
+    if not isinstance(caller, ClusterCaller):
+        raise CollectionError(f"{caller.account} is no cluster, and only clusters are watched")
+    return ClusterHearer(caller)
 
 
 def switched_on(caller: Caller) -> tuple[str, ...]:

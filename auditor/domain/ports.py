@@ -17,11 +17,12 @@ from auditor.domain.finding import Current, Refresh, Turn
 from auditor.domain.scope import Scope
 from auditor.domain.scope_change import ScopeChange, ScopePreview
 from auditor.domain.source import Manners, Source, Unit
+from auditor.domain.watching import Mark, Stream, StreamState
 
 ABOVE_THE_ROLE = frozenset({"service control policy", "resource control policy", "permissions boundary"})
 """Whose no cannot be lifted by allowing the role more."""
 FailureKind: TypeAlias = Literal["denied", "throttled", "unsupported", "error"]
-Queue: TypeAlias = Literal["collect", "assess", "notify", "preflight", "upkeep", "export"]
+Queue: TypeAlias = Literal["collect", "assess", "notify", "preflight", "upkeep", "export", "watch", "refresh"]
 
 
 class Clock(Protocol):
@@ -167,6 +168,8 @@ class RunState:
     """Listed, judged, held, pass, fail, not_applicable, unknown, opened, resolved, summed over the units."""
     cancelled_by: str = ""
     cancel_reason: str = ""
+    refresh: bool = False
+    """Whether it looked at no more than what a watch had marked."""
 
 
 class TenantStore(Protocol):
@@ -201,10 +204,12 @@ class TenantStore(Protocol):
         regions: Sequence[str],
         parts: Mapping[str, Sequence[tuple[str, ...]]] = ...,
         due_at: datetime | None = None,
+        only: Mapping[str, Sequence[str]] = ...,
     ) -> UUID:
         """A run with one unit per place, ``global`` and ``join`` included; planning the same slot twice plans once.
 
-        A place with ``parts`` gets a unit for each, of its own services. No unit is due before ``due_at``.
+        A place with ``parts`` gets a unit for each, of its own services. No unit is due before ``due_at``. With ``only``
+        it is a refresh: of these types, and of these resources where any are named.
         """
 
     def cancel(self, run: UUID, *, by: str, reason: str, now: datetime) -> bool:
@@ -284,6 +289,46 @@ class TenantStore(Protocol):
         A resource that a complete listing no longer shows ends its evidence span; one that stands as it was writes
         nothing. With ``again_at`` the unit is given back instead, to be looked at once more from then on.
         """
+
+    def listed_at(self, source: UUID, versions: Mapping[str, str], *, now: datetime) -> None:
+        """Listings that were kept, with the version each was of: a watch of them goes on from there."""
+
+    # -- watches
+    def streams(self, claim: Claim) -> tuple[Stream, ...]:
+        """What may be watched of the claimed source, and from which version on; none where it must be listed first."""
+
+    def heard(
+        self,
+        claim: Claim,
+        marks: Mapping[Mark, datetime],
+        versions: Mapping[str, str],
+        states: Mapping[str, StreamState],
+        *,
+        now: datetime,
+    ) -> None:
+        """Keep what a watch told since the last time: marks with when they are due, and how far each stream has come.
+
+        Raises:
+            StaleFenceError: Somebody else watches the source by now.
+        """
+
+    def mark(self, source: UUID, marks: Mapping[Mark, datetime], *, now: datetime) -> None:
+        """Have resources looked at again, each from an instant on; what is marked already falls together."""
+
+    def release_watch(self, claim: Claim) -> None:
+        """Let another watch the claimed source from now on."""
+
+    def dirty(self, claim: Claim, *, now: datetime) -> tuple[Mark, ...]:
+        """Take the marks of a source that are due, with all others of their types. Raises ``StaleFenceError``."""
+
+    def next_refresh(self, claim: Claim, *, at: datetime | None = None) -> None:
+        """Give the claimed refresh back: due ``at``, or with the next mark."""
+
+    def nothing_new(self, unit: Unit, *, now: datetime) -> None:
+        """End a refresh that showed what was known: there is nothing to judge, and nothing to join."""
+
+    def under_way(self, source: UUID) -> bool:
+        """Whether a run of this source is not over yet."""
 
     def give_up(self, unit: Unit, reason: str, *, now: datetime, resource_types: Sequence[str]) -> None:
         """Close a unit that failed too often: coverage ``error`` for its types, so that the gap is seen."""

@@ -120,12 +120,16 @@ class Listing(Read):
 
     ``id`` names the field, or is a template, that gives the ARN where AWS has one.
     ``region`` names the field with the resource's own region, for global listings of regional things.
+    ``one`` names the parameter that makes the listing show a single resource, given by its id; none where it cannot.
+    ``watched`` says that the source may be asked to tell by itself what changes in it.
     ``within`` are listings that must be read first, the outermost in front: each is asked once per item of the one
     before, whose fields fill the templates of its parameters and stand beside the fields of its own items.
     """
 
     id: str
     region: str | None
+    one: str | None
+    watched: bool
     within: tuple[Read, ...]
 
     def __init__(
@@ -135,12 +139,16 @@ class Listing(Read):
         items: Items,
         id: str,  # noqa: A002  (the word people use)
         region: str | None = None,
+        one: str | None = None,
+        watched: bool = False,
         within: tuple[Read, ...] = (),
         **rest: Any,
     ) -> None:
         super(Listing, self).__init__(operation, items=items, **rest)
         object.__setattr__(self, "id", id)
         object.__setattr__(self, "region", region)
+        object.__setattr__(self, "one", one)
+        object.__setattr__(self, "watched", watched)
         object.__setattr__(self, "within", within)
 
     @property

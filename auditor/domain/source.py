@@ -157,7 +157,8 @@ class Place:
 class Unit:
     """A leased piece of a run: one place. ``fence`` grows with each lease, so a late worker is recognised.
 
-    A busy place is cut into parts: each looks at the types of its own ``services``; empty means all of them.
+    A busy place is cut into parts: each looks at the types of its own ``services``; empty means all of them. A unit of a
+    refresh looks at the types in ``only``, at the resources that it names of each, or at all of a type where it names none.
     """
 
     tenant: UUID
@@ -169,10 +170,18 @@ class Unit:
     slot: datetime
     part: str = ""
     services: tuple[str, ...] = ()
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def has(self, resource_type: str) -> bool:
         """Whether a type (``aws.s3.bucket``) is this unit's to look at."""
+        if self.only:
+            return resource_type in self.only
         return not self.services or resource_type.split(".")[1] in self.services
+
+    @property
+    def named(self) -> Mapping[str, tuple[str, ...]]:
+        """The types of which single resources are looked at, with their ids."""
+        return {name: ids for name, ids in self.only.items() if ids}
 
 
 def unit_id(tenant: UUID, source: UUID, place: str, slot: datetime, part: str = "") -> UUID:

@@ -29,6 +29,7 @@ from auditor.pipeline.look import Listed, Look, Sifted
 from auditor.proof.canonical import instant
 
 NOTHING_KNOWN: Mapping[tuple[str, str], Known] = MappingProxyType({})
+NOBODY_NAMED: Mapping[str, Sequence[str]] = MappingProxyType({})
 EVERYTHING = Scope()
 TAGS = Read("resourcegroupstaggingapi:get_resources", items="ResourceTagMappingList")
 
@@ -49,6 +50,7 @@ def collect(
     rota: Callable[[str], Rota] = every_run,
     scope: Scope = EVERYTHING,
     fingerprint: Fingerprint | None = None,
+    only: Mapping[str, Sequence[str]] = NOBODY_NAMED,
 ) -> Collection:
     """Everything that one place shows of these types; plain types of other places are left alone.
 
@@ -68,6 +70,8 @@ def collect(
         scope: Which resources are left out by tag, id or namespace: they are collected all the same and told as excluded.
             Places are never left out this way.
         fingerprint: What stands for values that are seen and not kept, so that a change of them shows; without a tenant none.
+        only: Resources to ask for by their ids, by type. Of such a type nothing else is told, and no coverage: that nothing
+            else is there was nobody's question. Where asking by id fails, the whole type is listed, which says why.
 
     Raises:
         AuditorError: The door says that looking must end.
@@ -75,8 +79,9 @@ def collect(
     started_at = clock()
     asked = Questions(caller, clock)
     tasks = _Tasks(pool)
-    looks = [
-        Look(
+
+    def course(kind: ResourceType, ids: Sequence[str] = ()) -> _Course:
+        look = Look(
             kind,
             place,
             caller,
@@ -86,29 +91,39 @@ def collect(
             rota=rota(kind.name),
             fingerprint=fingerprint,
             namespaces=scope.named_namespaces,
+            only=ids,
         )
+        return _Course(look, tasks)
+
+    courses = [
+        course(kind, only.get(kind.name, ()))
         for kind in resource_types
         if (kind.place == "account") == (place.region == GLOBAL)
     ]
-    courses = [_Course(look, tasks) for look in looks]
     tagged = _Tagged(asked, caller.home if place.region == GLOBAL else place.region)
     if scope.asks_tags and courses:
         tasks.put(lambda _: None, tagged.ask)
-    for course in courses:
-        course.begin()
+    for each in courses:
+        each.begin()
+    tasks.run()
+    for index, one in enumerate(courses):
+        if one.look.only and one.look.failed:
+            courses[index] = course(one.look.kind)
+            courses[index].begin()
     tasks.run()
     evidence: list[Evidence] = []
     held: list[Held] = []
     coverage: list[Coverage] = []
     excluded: list[Exclusion] = []
     written: list[Written] = []
-    for course in courses:  # in the order of declaration, whatever order the answers came in
-        evidence.extend(course.evidence)
-        held.extend(course.sifted.held)
-        coverage.append(course.look.coverage(len(course.sifted.listed)))
-        written.extend(_written(course, started_at))
-        if scope.narrows and course.look.kind.listing is not None:
-            excluded.extend(_excluded(course, tagged, scope))
+    for each in courses:  # in the order of declaration, whatever order the answers came in
+        evidence.extend(each.evidence)
+        held.extend(each.sifted.held)
+        if not each.look.only:
+            coverage.append(each.look.coverage(len(each.sifted.listed)))
+        written.extend(_written(each, started_at))
+        if scope.narrows and each.look.kind.listing is not None:
+            excluded.extend(_excluded(each, tagged, scope))
     return Collection(
         place=place.region,
         evidence=tuple(evidence),
@@ -177,7 +192,7 @@ class _Course:
 
     def begin(self) -> None:
         """Ask for the outermost listing."""
-        self._list(0, ({},))
+        self._list(0, self.look.outermost)
 
     def _list(self, level: int, outer: Sequence[Mapping[str, Any]]) -> None:
         self._found = [()] * len(outer)

@@ -56,7 +56,9 @@ class Sifted:
 
 
 class Look:
-    """One type in one place. Its methods run in threads of the pool and wait for nothing but answers under way."""
+    """One type in one place, or the resources ``only`` of it. Its methods run in threads of the pool and wait for nothing but
+    answers under way.
+    """
 
     def __init__(
         self,
@@ -70,8 +72,10 @@ class Look:
         rota: Rota,
         fingerprint: Fingerprint | None,
         namespaces: tuple[str, ...] = (),
+        only: Sequence[str] = (),
     ) -> None:
         self.kind = kind
+        self.only = only
         self.rota = rota if kind.details else Rota()
         self._place = place
         self._asked = asked
@@ -96,6 +100,18 @@ class Look:
         self._names = kind.names
         self.shared = tuple(read for read in kind.details.values() if read.shared)
 
+    @property
+    def outermost(self) -> Sequence[Mapping[str, Any]]:
+        """What the outermost listing is asked about: once for all, or once for each resource that is named."""
+        if self.only and self.kind.listing is not None:
+            return tuple({str(self.kind.listing.one): id_} for id_ in self.only)
+        return ({},)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a listing was refused or broke."""
+        return bool(self._failures)
+
     def list(self, level: int, index: int, outer: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         """The items of one listing of the chain inside an item of the one before; without a listing, the place itself."""
         if self.kind.listing is None:
@@ -103,7 +119,8 @@ class Look:
         read = self.kind.listing.chain[level]
         found: list[Mapping[str, Any]] = []
         try:
-            answer = self._asked.answer(read, fill(read.params, {**outer, **self._common}), self._region)
+            params = {**fill(read.params, {**outer, **self._common}), **(outer if self.only else {})}
+            answer = self._asked.answer(read, params, self._region)
             self._note(read, answer.failure, (level, index))
             with self._lock:
                 self._within.update(page[WITHIN] for page in answer.pages if WITHIN in page)

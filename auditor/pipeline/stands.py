@@ -6,8 +6,9 @@ their inputs are not what they were.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from auditor.domain.coverage import Coverage
 from auditor.domain.evidence import Standing
@@ -65,6 +66,37 @@ class Stands:
             built=built,
             to_build=tuple(kind for kind in joins if before.get(kind.name) != built[kind.name]),
         )
+
+    def narrowed(self, named: Mapping[str, Sequence[str]]) -> Stands:
+        """What is known of the resources that are named of these types; of other types, all as it is.
+
+        A look at such a type counts as one at these resources: nothing else of the type is judged, or called gone.
+        """
+        if not named:
+            return self
+        ids = {(name, id_) for name, of in named.items() for id_ in of}
+        rows = tuple(
+            row for row in self.rows if row.resource_type not in named or (row.resource_type, row.native_id) in ids
+        )
+        counted = Counter(row.resource_type for row in rows)
+        return replace(
+            self,
+            rows=rows,
+            coverage=tuple(
+                replace(look, listed=counted[look.resource_type]) if look.resource_type in named else look
+                for look in self.coverage
+            ),
+            current={
+                key: known
+                for key, known in self.current.items()
+                if known.resource_type not in named or (known.resource_type, known.resource) in ids
+            },
+        )
+
+    def known_of(self, judged: Sequence[AnyType], named: Mapping[str, Sequence[str]]) -> tuple[AnyType, ...]:
+        """The types to judge: of one whose named resources are all unknown there is nothing to say."""
+        there = {row.resource_type for row in self.rows}
+        return tuple(kind for kind in judged if kind.name not in named or kind.name in there)
 
     @property
     def kept(self) -> frozenset[str]:

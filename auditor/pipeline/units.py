@@ -7,7 +7,7 @@ store before anything is written.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -26,6 +26,7 @@ from auditor.domain.resource_type import AnyType, ResourceType
 from auditor.domain.scope import INVENTORY, Scope
 from auditor.domain.source import GLOBAL, JOIN, Manners, Source, Unit, public_id
 from auditor.domain.volatile import beside
+from auditor.domain.watching import WHOLE, Mark
 from auditor.pipeline.assess import Assessment, assess
 from auditor.pipeline.collect import collect
 from auditor.pipeline.plan import Selection, next_day, quiet, rotas, select, this_day
@@ -44,6 +45,11 @@ RETRY_AFTER = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5)
 def nothing_told(_caller: Caller) -> tuple[str, ...]:
     """The regions of an account that is not asked for them."""
     return ()
+
+
+def no_versions(_caller: Caller) -> Mapping[str, str]:
+    """The versions that listings were of, where nothing can be watched."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,8 @@ class Workshop:
     """What stands for a tenant's values that are seen and not kept."""
     enabled: Callable[[Caller], Sequence[str]] = nothing_told
     """The regions that an account has switched on; none where it does not say."""
+    versions: Callable[[Caller], Mapping[str, str]] = no_versions
+    """The version that each listing of a source was of, by operation: where a watch of it may begin."""
     stops: Stops = field(default_factory=Stops)
 
     def collect(self, claim: Claim) -> None:
@@ -122,6 +130,7 @@ class Workshop:
                 rota=begun.rota,
                 scope=begun.scope,
                 fingerprint=self.fingerprint(claim.tenant),
+                only=unit.named,
             )
             regions = self.enabled(watched) if begun.asks_regions else ()
         before = partial(self._rows, claim.tenant)
@@ -141,6 +150,9 @@ class Workshop:
             again_at = begun.again_at(collection, watched.later, now)
             books.keep(unit, collection, addresses, now=now, again_at=again_at)
             books.note_calls(unit, collection.calls)
+            books.listed_at(unit.source, _listed_at(begun.kinds, collection, self.versions(caller)), now=now)
+            if unit.only and not collection.coverage and not collection.evidence:
+                books.nothing_new(unit, now=now)
             if regions:
                 books.set_regions(unit.source, regions, pinned=False, by="auditor", now=now)
 
@@ -206,7 +218,8 @@ class Workshop:
             selection = self._selection(books, source)
             now = self.clock()
             judged = self._judged(selection, unit) if books.scope(unit.source).has_place(unit.place) else ()
-            stands = Stands.of(books, unit, selection, judged)
+            stands = Stands.of(books, unit, selection, judged).narrowed(unit.named)
+            judged = stands.known_of(judged, unit.named)
             moved = Moved.of(books, unit, judged, selection.checks, stands.rows)
             read, unread = unsettled(
                 stands.rows,
@@ -254,7 +267,8 @@ class Workshop:
             books.apply(unit, tracked.turns, tracked.events, now=now)
             books.keep_documents(began_with(tracked.turns, assessment), now=now)
             books.touch(unit.source, tracked.refreshed)
-            books.keep_volatile_judged(unit, moved.facts)
+            if not unit.named:  # of those that nobody named, the next run judges what moved
+                books.keep_volatile_judged(unit, moved.facts)
             counts = {"listed": expected_pairs(assessment, judged, selection), **tracked.counts}
             over = books.finish(unit, counts, now=now)
             if over and run.baseline:
@@ -298,8 +312,17 @@ class Workshop:
         books.keep_joined(unit, {kind.name: stands.built[kind.name] for kind in stands.to_build})
 
     def _give_up(self, unit: Unit, reason: str, kinds: Sequence[AnyType]) -> None:
+        """Close a unit in which looking, or judging, failed too often; what a watch had marked is looked at again later.
+
+        That single resources could not be asked for says nothing about the others of their type.
+        """
+        now = self.clock()
         with self.store.open(unit.tenant) as books:
-            books.give_up(unit, reason, now=self.clock(), resource_types=[kind.name for kind in kinds])
+            types = [kind.name for kind in kinds if kind.name not in unit.named]
+            books.give_up(unit, reason, now=now, resource_types=types)
+            if unit.only:
+                marks = {Mark(name, id_) for name, ids in unit.only.items() for id_ in ids or (WHOLE,)}
+                books.mark(unit.source, dict.fromkeys(marks, now + RETRY_AFTER[-1]), now=now)
 
     def _again(self, unit: Unit, error: CollectionError, tries: int, kinds: Sequence[ResourceType]) -> None:
         if tries >= TRIES:
@@ -315,6 +338,17 @@ def _unseen(books: TenantStore, unit: Unit, kinds: Sequence[ResourceType]) -> tu
     looks = books.coverage(unit.source, place=unit.place)
     seen = {look.resource_type for look in looks if look.at >= since and look.state != "throttled"}
     return tuple(kind for kind in kinds if kind.name not in seen)
+
+
+def _listed_at(kinds: Iterable[ResourceType], collection: Collection, versions: Mapping[str, str]) -> dict[str, str]:
+    """The versions of what this look listed whole and may be watched, by operation (and namespace, after a space)."""
+    seen = {look.resource_type for look in collection.coverage if look.state == "ok"}
+    listed = {
+        kind.listing.operation
+        for kind in kinds
+        if kind.listing is not None and kind.listing.watched and kind.name in seen
+    }
+    return {stream: version for stream, version in versions.items() if stream.partition(" ")[0] in listed}
 
 
 def _waits_until(

@@ -44,17 +44,18 @@ def gathered(
     for kind in kinds:
         if not kind.volatile:
             continue
-        look, name = looks[kind.name], beside(kind.name)
+        look, name = looks.get(kind.name), beside(kind.name)
+        complete = look is not None and look.complete  # without a look, single resources were asked for
         seen = [one for one in collection.evidence if one.resource_type == kind.name]
         fresh = {one.native_id: one.volatile or {} for one in seen}
         held = [one for one in collection.held if one.resource_type == kind.name]
         before = known.get((name, place.native_id))
-        if not fresh and not held and (before is None or not look.complete):
+        if not fresh and not held and (before is None or not complete):
             continue
         details = frozenset(tree(kind.volatile)) & frozenset(kind.details)
-        needed = not look.complete or (held and details)
+        needed = not complete or (held and details)
         old = read(before.digest) if before is not None and needed else {}
-        rows = {**({} if look.complete else old), **_carried(held, old, details), **fresh}
+        rows = {**({} if complete else old), **_carried(held, old, details), **fresh}
         asked = _showing(kind)
         rest_on = (*(one.calls for one in seen), *(one.calls for one in held))
         calls = dict.fromkeys(call for several in rest_on for call in several if call.operation in asked)
@@ -64,7 +65,7 @@ def gathered(
             place.native_id,
             place.region,
             {"volatile": rows},
-            look.at,
+            collection.provenance.finished_at if look is None else look.at,
             asked,
             calls=tuple(calls),
         )

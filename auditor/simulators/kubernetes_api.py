@@ -1,8 +1,8 @@
 """A small Kubernetes cluster as its users hold it: start it, change its world, make it fail, point any client at it.
 
 It speaks TLS on loopback with an authority of its own, knows who asks by bearer token, and decides by the roles in its
-store. Held to exchanges recorded from a 1.36.2 server by ``tests/contract/test_kubernetes_api.py``. Left out: selectors,
-Table, the binary form, aggregated discovery, defaults and validation, and every writing verb over HTTP.
+store. Held to exchanges recorded from a 1.36.2 server by ``tests/contract/test_kubernetes_api.py``. Left out: selectors
+but of a name, Table, the binary form, aggregated discovery, defaults and validation, and every writing verb over HTTP.
 """
 
 from __future__ import annotations

@@ -22,9 +22,10 @@ def list_page(store: Store, kind: Kind, asked: Asked, *, metadata_only: bool = F
     """One page of a listing, or the whole where no limit was set.
 
     Raises:
-        Refused: A token that is no token (400), whose version is gone (410 with a fresh one), or a selector.
+        Refused: A token that is no token (400), whose version is gone (410 with a fresh one), or a selector of anything but a
+            name.
     """
-    refuse_selectors(asked)
+    refuse_selectors(asked, but_name=True)
     limit, token = _limit(asked), asked.query.get("continue", "")
     if token:
         if asked.query.get("resourceVersion", "") not in {"", "0"}:
@@ -39,6 +40,8 @@ def list_page(store: Store, kind: Kind, asked: Asked, *, metadata_only: bool = F
         start = held.after(key)
     else:
         held, start = store.view(kind, asked.namespace), 0
+    if asked.name:
+        held = View(held.version, tuple(one for one in held.items if one.document["metadata"]["name"] == asked.name))
     end = min(start + limit, len(held.items)) if limit else len(held.items)
     meta: dict[str, Any] = {"resourceVersion": str(held.version)}
     if end < len(held.items):
@@ -77,14 +80,14 @@ def partial(one: Stored) -> dict[str, Any]:
     return {**head, "metadata": one.document["metadata"]}
 
 
-def refuse_selectors(asked: Asked) -> None:
-    """Selectors are not simulated.
+def refuse_selectors(asked: Asked, *, but_name: bool = False) -> None:
+    """Selectors are not simulated, ``but_name`` the one of a single name.
 
     Raises:
         Refused: One was sent; to pass over it would answer with too much.
     """
     for selector in ("labelSelector", "fieldSelector"):
-        if asked.query.get(selector):
+        if asked.query.get(selector) and not (but_name and selector == "fieldSelector" and asked.name):
             raise Refused(not_simulated(f"the parameter {selector}"))
 
 

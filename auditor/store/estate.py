@@ -10,6 +10,7 @@ from auditor.domain.events import Event
 from auditor.domain.source import SourceKind, public_id
 from auditor.store.runs import RunRows
 from auditor.store.scopes import ScopeRows, want
+from auditor.store.watches import WatchRows
 
 _LEAVE_OUT = """
 INSERT INTO left_out (tenant_id, kind, native_id, reason, decided_by, valid_from)
@@ -25,7 +26,7 @@ WHERE source_id = :id AND disconnected_at IS NULL RETURNING source_id
 """
 
 
-class EstateRows(RunRows, ScopeRows):
+class EstateRows(RunRows, ScopeRows, WatchRows):
     """What is looked at at all."""
 
     def disconnect(self, source: UUID, *, by: str, reason: str, now: datetime) -> None:
@@ -40,6 +41,7 @@ class EstateRows(RunRows, ScopeRows):
         if self._one(_DISCONNECT, id=source, by=by, reason=reason, now=now) is None:
             raise TenancyError(f"{gone.name} is disconnected already")
         self._run("DELETE FROM schedule WHERE source_id = :id", id=source)
+        self.watch_no_more(source)
         for run in (
             self._run("SELECT run_id FROM run WHERE source_id = :id AND state = 'running'", id=source).scalars().all()
         ):

@@ -6,28 +6,29 @@ What stands as it was is not written again: that it was seen is told by the cove
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from auditor.domain.coverage import Coverage
 from auditor.domain.errors import EvidenceError
 from auditor.domain.evidence import Collection, Evidence, Held, Known, Standing
+from auditor.domain.finding import FOREVER
 from auditor.domain.source import GLOBAL, JOIN, Unit, public_id
 from auditor.domain.volatile import beside
 from auditor.proof.canonical import canonical
 from auditor.store import schema
 from auditor.store.attributions import AttributionRows
 from auditor.store.calls import CallRows
+from auditor.store.evidence_spans import OpenSpan, changes, gone_of, span_of
 from auditor.store.exclusions import ExclusionRows
 from auditor.store.ids import evidence_id, resource_id
 from auditor.store.joined import JoinRows
 from auditor.store.keys import SALTS
 from auditor.store.noting import LedgerRows, Note
 
-TICK = timedelta(microseconds=1)
 Seen = TypeVar("Seen", Evidence, Held)
 
 # One table at a time, by ids: a planner that has seen no statistics yet (a first day) joins these by comparing each with each.
@@ -61,19 +62,16 @@ _HAND_OVER = """
 UPDATE work SET queue = 'assess', due_at = :now, lease_until = NULL, attempts = 0
 WHERE queue = 'collect' AND id = :id
 """
+_WHOLE = "UPDATE unit SET asked = asked || CAST(:whole AS jsonb) WHERE unit_id = :id"
+_ENDED = (
+    "SELECT resource_id, max(valid_to) AS at FROM evidence_span WHERE resource_id = ANY (:ids) GROUP BY resource_id"
+)
+_COUNT = """
+UPDATE coverage_span SET listed = listed + :more
+WHERE tenant_id = :tenant_id AND source_id = :source AND place = :place AND resource_type = :type AND valid_to = :forever
+    AND state = 'ok'
+"""
 _AGAIN = "UPDATE work SET due_at = :at, lease_until = NULL WHERE queue = 'collect' AND id = :id"
-
-
-@dataclass(frozen=True, slots=True)
-class _Open:
-    """An open span with its resource's names and its content's digests."""
-
-    resource: UUID
-    content: UUID
-    seen: Standing
-    listed_digest: str
-    valid_from: datetime
-    last_at: datetime
 
 
 class EvidenceRows(CallRows, ExclusionRows, AttributionRows, JoinRows, LedgerRows):
@@ -112,6 +110,11 @@ class EvidenceRows(CallRows, ExclusionRows, AttributionRows, JoinRows, LedgerRow
             EvidenceError: What it showed was erased while it was looked at.
         """
         self._keep(unit, collection, addresses, now=now)
+        whole: dict[str, list[str]] = {
+            look.resource_type: [] for look in collection.coverage if look.resource_type in unit.named
+        }
+        if whole:  # what could not be asked by name was listed, and is judged so
+            self._run(_WHOLE, id=unit.id, whole=json.dumps(whole))
         self._run(
             "UPDATE unit SET started_at = coalesce(started_at, :at), state = 'due',"
             " attempts = CASE WHEN :over THEN 0 ELSE attempts END WHERE unit_id = :id",
@@ -149,7 +152,7 @@ class EvidenceRows(CallRows, ExclusionRows, AttributionRows, JoinRows, LedgerRow
 
     def _open_spans(
         self, source: UUID, types: Iterable[str], place: str | None = None, *, freshly: bool = False
-    ) -> list[_Open]:
+    ) -> list[OpenSpan]:
         """The open spans of these types, of one place or of all.
 
         ``freshly`` takes the last good look at type and place for when each was seen.
@@ -181,7 +184,7 @@ class EvidenceRows(CallRows, ExclusionRows, AttributionRows, JoinRows, LedgerRow
                 tuple(span.operations),
             )
             found.append(
-                _Open(span.resource_id, span.evidence_id, seen, span.listed_digest, span.valid_from, span.last_at)
+                OpenSpan(span.resource_id, span.evidence_id, seen, span.listed_digest, span.valid_from, span.last_at)
             )
         return found
 
@@ -193,14 +196,19 @@ class EvidenceRows(CallRows, ExclusionRows, AttributionRows, JoinRows, LedgerRow
         looks = [look for look in collection.coverage if look.resource_type not in late]
         answers = self._by_id(unit, [one for one in collection.evidence if one.resource_type not in late])
         held = self._by_id(unit, [one for one in collection.held if one.resource_type not in late])
+        covered = {look.resource_type for look in collection.coverage}
         types = {one.resource_type for one in answers.values()} | {one.resource_type for one in held.values()}
         types |= {look.resource_type for look in looks}
         spans = {span.resource: span for span in self._open_spans(unit.source, types)}
+        by_name = {id_: one for id_, one in answers.items() if one.resource_type not in covered and id_ not in spans}
+        for id_ in self._gone_since(by_name):
+            del answers[id_], by_name[id_]
         self._keep_resources(unit, {id_: one for id_, one in answers.items() if id_ not in spans})
         contents = self._keep_contents(answers, spans, addresses, now=now)
-        opened, closed, relisted = _changes(collection, answers, contents, spans)
+        opened, closed, relisted = changes(collection, answers, contents, spans)
         unseen = [span for id_, span in spans.items() if id_ not in answers and id_ not in held]
-        closed += _gone(collection.place, looks, unseen)
+        gone, younger = gone_of(collection.place, looks, unseen, begun_at=collection.provenance.started_at)
+        closed += gone
         opened += self._reopened(collection, {id_: one for id_, one in held.items() if id_ not in spans})
         self._keep_contents(self._rest_on(collection.records, answers, opened), {}, addresses, now=now)
         self._note_answerer(unit.source, collection.provenance.endpoint)
@@ -213,7 +221,24 @@ class EvidenceRows(CallRows, ExclusionRows, AttributionRows, JoinRows, LedgerRow
             seen = {*answers, *held, *(row["resource"] for row in closed)}
             self._keep_exclusions(unit, collection.place, told, seen, now=now)
             self._keep_writers(unit, [one for one in collection.written if one.resource_type not in late])
-        self._cover(unit.source, unit.run, collection.coverage)
+        self._cover(
+            unit.source,
+            unit.run,
+            [replace(look, listed=look.listed + younger[look.resource_type]) for look in collection.coverage],
+        )
+        more = Counter(one.resource_type for one in by_name.values())
+        which = {"source": unit.source, "place": collection.place, "forever": FOREVER}
+        self._many(_COUNT, [{**which, "type": name, "more": n} for name, n in more.items()])
+
+    def _gone_since(self, by_name: Mapping[UUID, Evidence]) -> list[UUID]:
+        """Resources that were asked for by name, and that a listing has called gone after they answered."""
+        if not by_name:
+            return []
+        return [
+            row.resource_id
+            for row in self._run(_ENDED, ids=list(by_name))
+            if row.at > by_name[row.resource_id].collected_at
+        ]
 
     def _refuse_erased(self, opened: Sequence[Mapping[str, Any]]) -> None:
         """No span opens over a content that was erased while it was looked at: looking again puts it anew.
@@ -253,7 +278,7 @@ class EvidenceRows(CallRows, ExclusionRows, AttributionRows, JoinRows, LedgerRow
     def _keep_contents(
         self,
         answers: Mapping[UUID, Evidence],
-        spans: Mapping[UUID, _Open],
+        spans: Mapping[UUID, OpenSpan],
         addresses: Mapping[str, str],
         *,
         now: datetime,
@@ -314,73 +339,10 @@ class EvidenceRows(CallRows, ExclusionRows, AttributionRows, JoinRows, LedgerRow
         before = {row.resource_id: row for row in self._run(_BEFORE, ids=sorted(held))}
         ends = {look.resource_type: look.at for look in collection.coverage}
         return [
-            _span(
+            span_of(
                 collection, id_, evidence_id(self._tenant, one.digest), before[id_].operations, ends[one.resource_type]
             )
             | {"calls_id": before[id_].calls_id, "calls": before[id_].calls}
             for id_, one in held.items()
             if id_ in before and one.resource_type in ends
         ]
-
-
-def _changes(
-    collection: Collection,
-    answers: Mapping[UUID, Evidence],
-    contents: Mapping[UUID, UUID],
-    spans: Mapping[UUID, _Open],
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
-    """The spans that open, the ends of those they follow, and spans that only the listing shows otherwise."""
-    opened, closed, relisted = [], [], []
-    for resource, one in answers.items():
-        span, at = spans.get(resource), one.collected_at
-        if span is not None and span.content == contents[resource]:
-            if span.listed_digest != one.listed_digest:
-                relisted.append({"resource": resource, "from": span.valid_from, "listed": one.listed_digest})
-            continue
-        if span is not None and at <= span.last_at:
-            if collection.place != JOIN:
-                continue
-            # Joins follow each other under a lock: the later one knows more, whatever its machine's clock says.
-            at = span.last_at + TICK
-        if span is not None:
-            closed.append({"resource": resource, "from": span.valid_from, "to": at})
-        opened.append(_span(collection, resource, contents[resource], one.operations, at, one.listed_digest))
-    return opened, closed, relisted
-
-
-def _span(
-    collection: Collection, resource: UUID, content: UUID, operations: Iterable[str], at: datetime, listed: str = ""
-) -> dict[str, Any]:
-    return {
-        "resource_id": resource,
-        "evidence_id": content,
-        "place": collection.place,
-        "operations": list(operations),
-        "caller": collection.provenance.caller,
-        "endpoint": collection.provenance.endpoint,
-        "valid_from": at,
-        "last_at": at,
-        "listed_digest": listed,
-        "calls_id": None,
-        "calls": [],
-        "scope_version": collection.provenance.scope_version,
-    }
-
-
-def _gone(place: str, coverage: Sequence[Coverage], unseen: Sequence[_Open]) -> list[dict[str, Any]]:
-    """The ends of spans whose resource complete listings of their place do not show any more."""
-    looks: dict[str, list[Coverage]] = {}
-    for look in coverage:
-        looks.setdefault(look.resource_type, []).append(look)
-    # What stands in a namespace that was left out is not gone; it waits for a look at it.
-    unseen = [
-        one for one in unseen if all(look.shows(one.seen.native_id) for look in looks.get(one.seen.resource_type, ()))
-    ]
-    ends = {name: max(look.at for look in of) for name, of in looks.items() if all(look.complete for look in of)}
-    return [
-        {"resource": span.resource, "from": span.valid_from, "to": ends[span.seen.resource_type]}
-        for span in unseen
-        if span.seen.place == place
-        and span.seen.resource_type in ends
-        and span.last_at <= ends[span.seen.resource_type] != span.valid_from
-    ]

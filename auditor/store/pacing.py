@@ -37,7 +37,7 @@ WHERE r.source_id = :source AND (r.finished_at IS NULL OR r.finished_at >= :sinc
 _COSTS = """
 SELECT place, name, sum(n::bigint) AS total FROM unit u, jsonb_each_text(u.calls) AS c (name, n)
 WHERE name <> '' AND u.run_id = (
-    SELECT run_id FROM run WHERE source_id = :source AND state IN ('done', 'partial') ORDER BY started_at DESC LIMIT 1)
+    SELECT run_id FROM run WHERE source_id = :source AND state IN ('done', 'partial') AND NOT refresh ORDER BY started_at DESC LIMIT 1)
 GROUP BY place, name
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -25,20 +26,21 @@ from auditor.store.pacing import PacingRows
 from auditor.store.reads.overlay import groups
 
 _PLAN = """
-INSERT INTO run (tenant_id, run_id, source_id, slot, scope_version, state, baseline, started_at, units_left)
+INSERT INTO run (tenant_id, run_id, source_id, slot, scope_version, state, baseline, started_at, units_left, refresh)
 SELECT :tenant, :run, s.source_id, :slot, (SELECT max(version) FROM scope c WHERE c.source_id = s.source_id), 'running',
-       NOT EXISTS (SELECT FROM run r WHERE r.source_id = s.source_id AND r.state <> 'cancelled'), :now, :units
+       NOT EXISTS (SELECT FROM run r WHERE r.source_id = s.source_id AND r.state <> 'cancelled' AND NOT r.refresh), :now, :units, :refresh
 FROM source s WHERE s.source_id = :source AND s.disconnected_at IS NULL
 ON CONFLICT DO NOTHING RETURNING run_id
 """
-# The grid is kept: the next due time is a multiple of the interval after the first, however late anybody came.
+# The grid is kept: the next due time is a multiple of the interval after the first, however late anybody came. A refresh is
+# no look at everything, so it takes nothing off the grid.
 _NEXT_SLOT = """
 UPDATE schedule SET lease_until = NULL, due_at = due_at + every_seconds * interval '1 second'
     * (CASE WHEN due_at > :now THEN 0 ELSE floor(extract(epoch FROM :now - due_at) / every_seconds) + 1 END)
-WHERE source_id = :source
+WHERE source_id = :source AND NOT (SELECT refresh FROM run WHERE run_id = :run)
 """
 _UNIT = """
-SELECT u.run_id, u.source_id, u.place, u.part, u.services, r.slot, w.fence FROM work w
+SELECT u.run_id, u.source_id, u.place, u.part, u.services, u.asked, r.slot, w.fence FROM work w
 JOIN unit u ON u.tenant_id = w.tenant_id AND u.unit_id = w.id
 JOIN run r ON r.tenant_id = u.tenant_id AND r.run_id = u.run_id
 WHERE w.queue = :queue AND w.id = :id AND w.fence = :fence AND w.lease_until IS NOT NULL
@@ -89,6 +91,7 @@ _RUNS = """
 SELECT * FROM run WHERE CAST(:source AS uuid) IS NULL OR source_id = :source ORDER BY started_at DESC, run_id LIMIT :limit
 """
 NOTHING_CUT: Mapping[str, Sequence[tuple[str, ...]]] = MappingProxyType({})
+EVERYTHING: Mapping[str, Sequence[str]] = MappingProxyType({})
 NOTHING_ASKED = Library((), ())
 """Groups need no definition here: a run that just ended is fresh by every rhythm."""
 
@@ -105,6 +108,7 @@ class RunRows(PacingRows, CoverageRows, ManifestRows):
         regions: Sequence[str],
         parts: Mapping[str, Sequence[tuple[str, ...]]] = NOTHING_CUT,
         due_at: datetime | None = None,
+        only: Mapping[str, Sequence[str]] = EVERYTHING,
     ) -> UUID:
         """A run with one unit per place, ``global`` and ``join`` included; planning the same slot twice plans once.
 
@@ -115,6 +119,7 @@ class RunRows(PacingRows, CoverageRows, ManifestRows):
             regions: The places besides ``global``.
             parts: Per place that is cut, the services of each part; each part is a unit.
             due_at: When the first unit may begin, if that is later than now.
+            only: What a refresh looks at: resources by type, all of a type that names none. Its slot is a moment of its own.
 
         Raises:
             TenancyError: There is no such source here, or it is disconnected.
@@ -124,10 +129,10 @@ class RunRows(PacingRows, CoverageRows, ManifestRows):
         pieces = [piece for place in (GLOBAL, *regions) for piece in _pieces(place, parts.get(place, ()))]
         pieces.append((JOIN, "", ()))
         self._lock("plan", str(source))
-        planned = self._one(_PLAN, run=run, source=source, slot=slot, now=now, units=len(pieces))
+        planned = self._one(_PLAN, run=run, source=source, slot=slot, now=now, units=len(pieces), refresh=bool(only))
         if planned is None:
-            if self._one("SELECT 1 FROM run WHERE run_id = :run", run=run) is None:
-                raise TenancyError(f"no source {source}")
+            if only or self._one("SELECT 1 FROM run WHERE run_id = :run", run=run) is None:
+                raise TenancyError(f"no source {source}, or it has a run of this moment already")
             return run
         units = [
             {
@@ -138,6 +143,7 @@ class RunRows(PacingRows, CoverageRows, ManifestRows):
                 "part": part,
                 "services": list(services),
                 "calls": {},
+                "asked": {} if place == JOIN else {name: list(ids) for name, ids in only.items()},
             }
             for place, part, services in pieces
         ]
@@ -145,7 +151,7 @@ class RunRows(PacingRows, CoverageRows, ManifestRows):
         begins = max(now, due_at or now)
         due = [{"queue": "collect", "id": unit["unit_id"], "due_at": begins} for unit in units if unit["place"] != JOIN]
         self._insert(schema.work, due)
-        self._run(_NEXT_SLOT, source=source, now=now)
+        self._run(_NEXT_SLOT, source=source, run=run, now=now)
         return run
 
     def cancel(self, run: UUID, *, by: str, reason: str, now: datetime) -> bool:
@@ -167,7 +173,7 @@ class RunRows(PacingRows, CoverageRows, ManifestRows):
             return False
         self._run(_CANCEL_WORK, run=run)
         self._run(_CANCEL_UNITS, run=run, now=now, reason=f"cancelled by {by}: {reason}")
-        self._run(_NEXT_SLOT, source=cancelled.source_id, now=now)
+        self._run(_NEXT_SLOT, source=cancelled.source_id, run=run, now=now)
         self.act(by, "run.cancel", str(run), {"reason": reason, "source": str(cancelled.source_id)}, now=now)
         self.note_manifest(run, at=now)
         reason = "the run was cancelled before this was judged"
@@ -215,6 +221,7 @@ class RunRows(PacingRows, CoverageRows, ManifestRows):
                 counts=dict(counts[row.run_id]),
                 cancelled_by=row.cancelled_by or "",
                 cancel_reason=row.cancel_reason or "",
+                refresh=row.refresh,
             )
             for row in rows
         )
@@ -245,6 +252,7 @@ class RunRows(PacingRows, CoverageRows, ManifestRows):
             row.slot,
             row.part,
             tuple(row.services),
+            {name: tuple(ids) for name, ids in row.asked.items()},
         )
 
     def attempts(self, unit: Unit) -> int:
@@ -300,6 +308,15 @@ class RunRows(PacingRows, CoverageRows, ManifestRows):
         self._hold(unit)
         return self._close_unit(unit, "done", counts, now=now)
 
+    def nothing_new(self, unit: Unit, *, now: datetime) -> None:
+        """End a refresh that showed what was known: there is nothing to judge, and nothing to join.
+
+        Part of the transaction that keeps the look, which holds the unit.
+        """
+        self._close_unit(unit, "done", {}, now=now)
+        join = replace(unit, id=unit_id(self._tenant, unit.source, JOIN, unit.slot.astimezone(UTC)), place=JOIN)
+        self._close_unit(join, "done", {}, now=now)
+
     def _close_unit(
         self, unit: Unit, state: str, counts: Mapping[str, int], *, now: datetime, reason: str | None = None
     ) -> bool:
@@ -318,7 +335,7 @@ class RunRows(PacingRows, CoverageRows, ManifestRows):
         self._run(_CLOSE_RUN, run=unit.run, now=now)
         self._run("DELETE FROM daily_rollup WHERE day = :day AND source_id = :source", day=day, source=unit.source)
         self._insert(schema.daily_rollup, self._standing(unit, now))
-        self._run(_NEXT_SLOT, source=unit.source, now=now)
+        self._run(_NEXT_SLOT, source=unit.source, run=unit.run, now=now)
         self.note_manifest(unit.run, at=now)
         return True
 

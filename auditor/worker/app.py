@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery
 from celery.exceptions import SecurityWarning
@@ -18,7 +18,8 @@ from auditor.domain.ports import Queue
 if TYPE_CHECKING:
     from auditor.settings import Settings
 
-QUEUES: tuple[Queue, ...] = get_args(Queue)
+QUEUES: tuple[Queue, ...] = ("collect", "assess", "notify", "preflight", "upkeep", "export")
+"""What is rung for. Sources to watch and refreshes to plan are leased as well, by those who do it themselves."""
 HARD_LIMIT = 600
 """Seconds after which a task is killed; a lease is not held on for longer either."""
 VISIBILITY = 900

@@ -39,9 +39,10 @@ def run(
     ready: Callable[[], None],
     *,
     threads: int = 4,
+    watch: Callable[[threading.Event], None] | None = None,
     checkpoints: Checkpoints | None = None,
 ) -> int:
-    """Serve, tick, work and append to the ledger until SIGINT or SIGTERM, then close all; gives the exit code, 0 for either signal.
+    """Serve, tick, work, watch and append to the ledger until SIGINT or SIGTERM, then close all; gives the exit code, 0 for either signal.
 
     A task that runs then is waited for. A second signal ends the process at once.
     """
@@ -50,6 +51,8 @@ def run(
         threading.Thread(target=_serving, args=(serve, stop), name="web", daemon=True),
         threading.Thread(target=tick.run, args=(stop,), name="tick", daemon=True),
     ]
+    if watch is not None:
+        beside.append(threading.Thread(target=watch, args=(stop,), name="watch", daemon=True))
     if checkpoints is not None:
         beside.append(threading.Thread(target=checkpoints.run, args=(stop,), name="checkpoint", daemon=True))
     worker = app.Worker(

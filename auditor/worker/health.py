@@ -1,6 +1,6 @@
-"""Whether a process of ours is alive, for container health checks: ``python -m auditor.worker.health tick|checkpoint|collect|…``.
+"""Whether a process of ours is alive, for container health checks: ``python -m auditor.worker.health tick|watch|checkpoint|collect|…``.
 
-The tick is alive if it ticked within a minute, checkpoint if it appended or found nothing to append within one; a worker if it answers a ping over the broker. That a queue is *heard*,
+The tick is alive if it ticked within a minute, watch if it wrote down what it heard within one, checkpoint if it appended or found nothing to append within one; a worker if it answers a ping over the broker. That a queue is *heard*,
 which a worker that answers may still not do, is what canaries are for.
 """
 
@@ -17,6 +17,7 @@ from auditor.settings import Settings, configured
 from auditor.worker.app import QUEUES, make_app, node_name
 
 STALE_AFTER = 60.0
+PULSES = ("tick", "watch", "checkpoint")
 
 
 def pulse_file(process: str = "tick") -> Path:
@@ -41,9 +42,9 @@ def worker_is_alive(queues: list[Queue], settings: Settings) -> bool:
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0 for alive, 1 for not."""
     parser = argparse.ArgumentParser(prog="auditor.worker.health", description="Is this process alive?")
-    parser.add_argument("process", choices=["tick", "checkpoint", *QUEUES], nargs="+")
+    parser.add_argument("process", choices=[*PULSES, *QUEUES], nargs="+")
     chosen: list[str] = parser.parse_args(arguments).process
-    if chosen in (["tick"], ["checkpoint"]):
+    if len(chosen) == 1 and chosen[0] in PULSES:
         alive = tick_is_alive(pulse_file(*chosen), now=time.time())
     else:
         alive = worker_is_alive([queue for queue in QUEUES if queue in chosen], configured())

@@ -16,6 +16,7 @@ from auditor.domain.scope import Rule, Scope
 from auditor.domain.scope_change import ScopePreview, faults
 from auditor.store.reads import scope as scopes
 from auditor.store.reads import sources as reads
+from auditor.store.reads import watching as watches
 from auditor.trust.access import needs
 from dashboard.context import here
 from dashboard.security import asking, signed_in
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from auditor.store.reads.scope import ScopeVersion
     from auditor.store.reads.sources import SourceCard
+    from auditor.store.reads.watching import WatchCard
 
 page = Blueprint("source", __name__)
 SOON = timedelta(days=14)
@@ -42,6 +44,7 @@ class _Asked:
     """What a form asks about a source, and what of it cannot be meant."""
 
     source: SourceCard
+    watch: WatchCard
     versions: tuple[ScopeVersion, ...]
     scope: Scope
     preview: ScopePreview | None
@@ -89,7 +92,8 @@ def _asked(id_: UUID, given: Mapping[str, str] | None) -> _Asked:
         there = scopes.namespaces(conn, id_) if found[0].kind == "kubernetes" else None
         errors = () if given is None else faults(wanted, regions=found[0].regions, services=services, namespaces=there)
         preview = scopes.preview(conn, id_, wanted) if given is not None and not errors else None
-    return _Asked(found[0], versions, wanted, preview, errors)
+        watch = watches.watch(conn, id_, as_of)
+    return _Asked(found[0], watch, versions, wanted, preview, errors)
 
 
 def _typed(given: Mapping[str, str], before: Scope) -> Scope:
@@ -128,6 +132,7 @@ def _page(asked: _Asked, *, refused: str = "") -> str:
     return render_template(
         "pages/source.html",
         source=asked.source,
+        watch=asked.watch,
         token_ends=_token_end(asked.source, here().clock()),
         versions=asked.versions,
         preview=asked.preview,

@@ -30,6 +30,7 @@ def test_every_process_of_the_architecture_has_a_service() -> None:
         "migrate",
         "web",
         "tick",
+        "watch",
         "checkpoint",
         "worker-collect",
         "worker-assess",

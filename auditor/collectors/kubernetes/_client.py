@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -20,13 +20,14 @@ from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
 
 from auditor.collectors.hearing import Ear, peer_of
-from auditor.collectors.kubernetes._listing import METADATA_ONLY, NAMESPACES
+from auditor.collectors.kubernetes._listing import METADATA_ONLY, NAMESPACES, ONE
 from auditor.collectors.kubernetes._refusals import WAITING, first_line, object_in, refusal
 from auditor.collectors.kubernetes._requests import (
     NAMED_SECRETS,
     READ_SECRET,
     VERSION,
     action_of,
+    named,
     parts,
     path_of,
     secret_path,
@@ -42,7 +43,8 @@ PAGE = 500
 TRIES = 4
 LONGEST_WAIT = 30.0
 """Seconds we wait for a server that asks for it; one that asks for more is told as throttled."""
-TIMEOUT = (5, 60)
+TIMEOUT = (5.0, 60.0)
+CHUNK = 64 * 1024
 JSON = "application/json"
 METADATA = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 """No second choice behind it: a server that cannot leave contents out shall answer nothing."""
@@ -111,6 +113,9 @@ class ClusterCaller:
             heard(last)
 
     def _pages(self, operation: str, params: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        if params.get(ONE):
+            yield self._one(operation, str(params[ONE]), params)
+            return
         if operation == NAMED_SECRETS:
             yield {"items": [_named(one) for one in self.certificates]}
             return
@@ -190,6 +195,38 @@ class ClusterCaller:
             if other is None:
                 raise
             yield from self._whole(operation, other, namespace, params)
+
+    def _one(self, operation: str, id_: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The list of one object, or of none if it is gone: asked for by name, which needs no other verb than the list does."""
+        namespace, _, name = id_.split("/", 2)
+        query = urlencode({"limit": self._page, "fieldSelector": named(name)}, quote_via=quote)
+        action, accept = action_of(operation, namespace), METADATA if params.get(METADATA_ONLY) else JSON
+        path = f"{path_of(operation, namespace)}?{query}"
+        page = self._answer("GET", path, accept=accept, action=action, operation=operation)
+        if (page.get("metadata") or {}).get("continue"):
+            raise CallFailed("SelectorIgnored", "error", action=action)
+        return {**page, "items": [item for item in page.get("items") or () if item["metadata"]["name"] == name]}
+
+    def stream(self, path: str, *, accept: str, action: str, operation: str, silence: float) -> Generator[bytes]:
+        """An answer as it comes, in pieces; the first is empty and says that the server began to answer.
+
+        Raises:
+            CallFailed: The server refused, also with fresh credentials, or the connection broke or was silent for too long.
+        """
+        used = self._client
+        try:
+            response = self._open(used, "GET", path, accept, operation, None, (TIMEOUT[0], silence))
+            if response.status == 401 and self._renewed(used):
+                response = self._open(self._client, "GET", path, accept, operation, None, (TIMEOUT[0], silence))
+            if not 200 <= response.status < 300:
+                raise refusal(response.status, response.headers, response.read(), action)
+            try:
+                yield b""
+                yield from response.response.stream(CHUNK)
+            finally:
+                response.response.close()
+        except (urllib3.exceptions.HTTPError, ApiException, OSError) as broken:
+            raise CallFailed(type(broken).__name__, "error", action=action, message=first_line(broken)) from broken
 
     def _instead(self, operation: str) -> str | None:
         """The same kind in the version that the cluster prefers, where it has the group but not in the version we know.
@@ -273,6 +310,22 @@ class ClusterCaller:
     def _send(
         self, client: ApiClient, method: str, path: str, accept: str, operation: str, body: Any
     ) -> tuple[int, Mapping[str, str], bytes]:
+        self._ear.take()  # what an earlier request was answered is nothing to this one
+        response = self._open(client, method, path, accept, operation, body, TIMEOUT)
+        self._ear.last = Heard(response.headers.get("Audit-Id", ""), self.host, peer_of(response.response))
+        return response.status, response.headers, response.read()
+
+    def _open(
+        self,
+        client: ApiClient,
+        method: str,
+        path: str,
+        accept: str,
+        operation: str,
+        body: Any,
+        timeout: tuple[float, float],
+    ) -> Any:
+        """One request, its answer not read yet; what the library gives is not typed."""
         wait = self._bucket.take(rate_key(self.account, GLOBAL, "kubernetes"))
         if wait > 0:
             self._sleep(wait)
@@ -280,10 +333,7 @@ class ClusterCaller:
             self._calls[operation] += 1
         headers = {"Accept": accept} | ({"Content-Type": JSON} if body is not None else {})
         request = client.param_serialize(method, path, header_params=headers, body=body, auth_settings=["BearerToken"])
-        self._ear.take()  # what an earlier request was answered is nothing to this one
-        response: Any = client.call_api(*request, _request_timeout=TIMEOUT)  # its reading is not typed
-        self._ear.last = Heard(response.headers.get("Audit-Id", ""), self.host, peer_of(response.response))
-        return response.status, response.headers, response.read()
+        return client.call_api(*request, _request_timeout=timeout)
 
     def _renewed(self, used: ApiClient) -> bool:
         """Take fresh credentials, unless another thread has done so since; false where there are none."""

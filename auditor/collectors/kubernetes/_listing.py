@@ -26,6 +26,10 @@ NAMED = (
 """Kept of every object. Managed fields (read for the last writer) and the last applied manifest, which copies secrets, are kept
 of none.
 """
+KIND = "kind"
+"""A parameter for the door: what an object of the listing is called in its id."""
+ONE = "one"
+"""A parameter for the door: the id of the one object that the listing shall show."""
 METADATA_ONLY = "metadata_only"
 """A parameter for the door: ask for metadata alone, so that contents never reach us (Secrets)."""
 NAMESPACES = "namespaces"
@@ -61,16 +65,25 @@ def listing(
         within = {WITHIN: answer[WITHIN]} if WITHIN in answer else {}
         return {"items": [_slim(item, kind, kept, add) for item in answer.get("items") or ()], **within}
 
-    asked: dict[str, Any] = {METADATA_ONLY: metadata_only} | ({NAMESPACES: "{namespaces}"} if namespaced else {})
+    asked: dict[str, Any] = {KIND: kind, METADATA_ONLY: metadata_only} | (
+        {NAMESPACES: "{namespaces}"} if namespaced else {}
+    )
     return Listing(
         operation,
         items="items",
         id="id",
+        one=ONE,
+        watched=not metadata_only,  # who may watch secrets sees what is in them
         keep=(*NAMED, *keep, *added),
         page=page,
         unsupported=("NotFound",) if unsupported else (),
         **asked,
     )
+
+
+def id_of(about: Mapping[str, Any], kind: str) -> str:
+    """The id of an object, from its metadata."""
+    return f"{about.get('namespace') or ''}/{kind}/{about['name']}"
 
 
 def _slim(
@@ -85,7 +98,7 @@ def _slim(
         return {
             **project(item, kept),
             **(add(item) if add else {}),
-            "id": f"{about.get('namespace') or ''}/{kind}/{about['name']}",
+            "id": id_of(about, kind),
             **({WRITER: wrote} if (wrote := writer(about)) else {}),
         }
     except (KeyError, TypeError, ValueError, AttributeError):

@@ -35,6 +35,11 @@ def secret_path(namespace: str, name: str) -> str:
     return f"/api/v1/namespaces/{quote(namespace, safe='')}/secrets/{quote(name, safe='')}"
 
 
+def named(name: str) -> str:
+    """The selector of one name. Names of roles may hold what selectors are made of."""
+    return "metadata.name=" + "".join(f"\\{one}" if one in "\\,=" else one for one in name)
+
+
 def action_of(operation: str, namespace: str = "") -> str:
     """What must be allowed, as people write it: ``list deployments.apps in payments``."""
     if operation == VERSION:
@@ -43,3 +48,8 @@ def action_of(operation: str, namespace: str = "") -> str:
         return "get named secrets"
     group, _, plural = parts(operation)
     return f"list {plural}{'.' if group else ''}{group}" + (f" in {namespace}" if namespace else "")
+
+
+def watching(operation: str, namespace: str = "") -> str:
+    """What must be allowed to watch it: ``watch deployments.apps``."""
+    return "watch" + action_of(operation, namespace).removeprefix("list")

@@ -154,11 +154,11 @@ def causes(laid: tuple[Group, ...], limit: int = 8) -> tuple[CauseRow, ...]:
 
 
 def sources(conn: sa.Connection) -> tuple[SourceView, ...]:
-    """Every source with its latest run, disconnected ones included, by name."""
+    """Every source with its latest run over everything, disconnected ones included, by name."""
     source, run = db.source.c, db.run.c
     latest = (
         sa.select(run.run_id, run.state, run.started_at, run.finished_at, run.units_left)
-        .where(run.source_id == source.source_id)
+        .where(run.source_id == source.source_id, run.refresh.is_(False))
         .order_by(run.started_at.desc())
         .limit(1)
         .lateral("latest")

@@ -19,7 +19,7 @@ from auditor.store.reads.scope import in_force
 
 @dataclass(frozen=True, slots=True)
 class SourceCard:
-    """A source with its latest run. ``next_at`` is none where nothing is due: it was disconnected.
+    """A source with its latest run over everything. ``next_at`` is none where nothing is due: it was disconnected.
 
     ``left`` are the places that the latest run has still to look at. ``excluded`` counts resources that the scope leaves out
     one by one; regions and services that are out are not looked at, so nothing in them is counted.
@@ -121,7 +121,7 @@ def _latest_runs(conn: sa.Connection, only: UUID | None) -> list[Any]:
     given_up = sa.select(sa.func.count()).where(unit.run_id == run.run_id, unit.state == "given_up").scalar_subquery()
     latest = (
         sa.select(db.run, given_up.label("given_up"))
-        .where(run.source_id == db.source.c.source_id)
+        .where(run.source_id == db.source.c.source_id, run.refresh.is_(False))
         .order_by(run.started_at.desc())
         .limit(1)
         .lateral("latest")

@@ -42,6 +42,7 @@ from auditor.store.schema.seen import (
     tenant_key,
 )
 from auditor.store.schema.told import delivery, delivery_attempt, outbox, webhook
+from auditor.store.schema.watching import dirty, watched
 
 GLOBAL = frozenset({"tenant", "identity", "session", "api_token", "sign_in_failure", "canary"})
 """Tables without row-level security, on which the application role has no grant."""
@@ -59,6 +60,7 @@ __all__ = [
     "definition",
     "delivery",
     "delivery_attempt",
+    "dirty",
     "document",
     "evidence",
     "evidence_span",
@@ -96,6 +98,7 @@ __all__ = [
     "unit",
     "user_action",
     "volatile_judged",
+    "watched",
     "webhook",
     "work",
 ]
