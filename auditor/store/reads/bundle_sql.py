@@ -114,6 +114,12 @@ WITH seen AS (
     SELECT tenant_id, resource_id, evidence_id, min(valid_from) AS valid_from, max(last_at) AS last_at, max(valid_to) AS valid_to,
         array_agg(ARRAY[valid_from, valid_to] ORDER BY valid_from) AS stood
     FROM evidence_span WHERE valid_from <= :as_of GROUP BY tenant_id, resource_id, evidence_id
+),
+called AS MATERIALIZED (
+    SELECT b.tenant_id, b.evidence_id, b.digest, coalesce(o.address, b.address) AS address FROM evidence b
+    LEFT JOIN object_key o ON o.tenant_id = b.tenant_id AND o.digest = b.digest AND o.destroyed_at IS NULL
+    WHERE b.resource_type = 'auditor.calls' AND (o.salt IS NOT NULL OR EXISTS (
+        SELECT FROM ledger_salt t WHERE t.tenant_id = b.tenant_id AND t.subject = CAST(b.evidence_id AS text)))
 )
 SELECT v.evidence_id, v.digest, v.address, v.resource_type, v.type_version, r.source_id, r.native_id, r.region, n.valid_from,
     least(n.last_at, :as_of) AS last_at, n.valid_to, n.stood, s.place, s.operations, s.caller, s.endpoint, coalesce(k.salt, l.salt) AS salt,
@@ -125,12 +131,7 @@ JOIN evidence v ON v.tenant_id = n.tenant_id AND v.evidence_id = n.evidence_id
 JOIN resource r ON r.tenant_id = n.tenant_id AND r.resource_id = n.resource_id
 LEFT JOIN object_key k ON k.tenant_id = n.tenant_id AND k.digest = v.digest AND k.destroyed_at IS NULL
 LEFT JOIN ledger_salt l ON l.tenant_id = n.tenant_id AND l.subject = CAST(v.evidence_id AS text)
-LEFT JOIN LATERAL (
-    SELECT b.digest, coalesce(o.address, b.address) AS address FROM evidence b
-    LEFT JOIN object_key o ON o.tenant_id = b.tenant_id AND o.digest = b.digest AND o.destroyed_at IS NULL
-    LEFT JOIN ledger_salt t ON t.tenant_id = b.tenant_id AND t.subject = CAST(b.evidence_id AS text)
-    WHERE b.tenant_id = s.tenant_id AND b.evidence_id = s.calls_id AND coalesce(o.salt, t.salt) IS NOT NULL
-) c ON true
+LEFT JOIN called c ON c.tenant_id = s.tenant_id AND c.evidence_id = s.calls_id
 LEFT JOIN LATERAL (
     SELECT a.manager, a.operation, a.written_at FROM attribution a
     WHERE a.tenant_id = n.tenant_id AND a.resource_id = n.resource_id AND a.seen_at <= n.last_at AND a.seen_at <= :as_of
