@@ -24,7 +24,7 @@ def _home() -> Path:
 class Settings(BaseSettings):
     """How this process was configured. Without a database URL the embedded PostgreSQL under ``home`` is used."""
 
-    model_config = SettingsConfigDict(env_prefix="AUDITOR_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="AUDITOR_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     home: Path = Field(default_factory=_home, description="Folder for embedded data, evidence objects and the root key")
     database_url: SecretStr | None = Field(None, description="PostgreSQL URL of the application role")
