@@ -35,6 +35,13 @@ class Period(Told):
     ends: AwareDatetime = Field(alias="to")
 
 
+class StandInTold(Told):
+    """A source of which another host than the provider's own answered."""
+
+    source: UUID
+    host: str
+
+
 class AuditTold(Told):
     """``audit.json``: what the bundle is about. ``partial`` says what a part is narrowed to."""
 
@@ -48,6 +55,7 @@ class AuditTold(Told):
     running: bool
     product: str
     partial: dict[str, Any] | None = None
+    not_a_real_provider: tuple[StandInTold, ...] = ()
 
 
 class NamesTold(Told):
@@ -57,6 +65,7 @@ class NamesTold(Told):
     services: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
 
 
 class RuleTold(NamesTold):

@@ -138,8 +138,10 @@ class BringingIn(Redrawing):
         if silent:
             raise ExportError(f"scope_changes.jsonl tells no rule of the source {min(map(str, silent))}")
         first = {id_: min(one.connected for one in of) for id_, of in stretches.items()}
+        hosts = {one.source: one.host for one in telling.audit().not_a_real_provider}
         rows = [
-            _source(one, first[id_], sorted(places.get(id_, set())), gone.get(str(id_))) for id_, one in last.items()
+            _source(one, first[id_], sorted(places.get(id_, set())), gone.get(str(id_)), hosts.get(id_, ""))
+            for id_, one in last.items()
         ]
         self._insert(schema.source, rows)
         self._insert(
@@ -285,7 +287,7 @@ def _regions(looks: Iterable[told.CoverageTold]) -> dict[UUID, set[str]]:
 
 
 def _source(
-    one: told.SourceTold, connected: datetime, regions: Sequence[str], gone: told.ChangeTold | None
+    one: told.SourceTold, connected: datetime, regions: Sequence[str], gone: told.ChangeTold | None, stand_in: str
 ) -> dict[str, Any]:
     ended = one.disconnected is not None
     return {
@@ -295,6 +297,7 @@ def _source(
         "name": one.name,
         "partition": one.partition,
         "endpoint_url": one.endpoint or None,
+        "answered_by": stand_in,
         "regions": list(regions),
         "every_seconds": one.every_seconds,
         "created_at": connected,

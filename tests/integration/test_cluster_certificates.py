@@ -171,7 +171,8 @@ def test_the_printed_roles_are_enough_and_grant_each_secret_by_its_name(
     asked = ["--certificates", "shop/front-tls"]
     assert main(["permissions", "kubernetes", *asked]) == 0
     whole, certificates = yaml.safe_load_all(capsys.readouterr().out)
-    assert {verb for rule in whole["rules"] if "resources" in rule for verb in rule["verbs"]} == {"list"}
+    assert {verb for rule in whole["rules"] if "resources" in rule for verb in rule["verbs"]} == {"list", "watch"}
+    assert [rule["verbs"] for rule in whole["rules"] if "secrets" in rule.get("resources", ())] == [["list"]]
     rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["front-tls"], "verbs": ["get"]}
     assert (certificates["kind"], certificates["metadata"]["namespace"]) == ("Role", "shop")
     assert certificates["rules"] == [rule]

@@ -15,7 +15,7 @@ import pytest
 from auditor.collectors.kubernetes import resource_types
 from auditor.collectors.kubernetes._client import ClusterCaller
 from auditor.collectors.kubernetes._connection import connect
-from auditor.collectors.kubernetes._requests import VERSION
+from auditor.collectors.kubernetes._requests import UNLISTED
 from auditor.domain.resource_type import AnyType, DerivedType, ResourceType
 from auditor.domain.source import GLOBAL, Place, Source
 from auditor.pipeline.assess import assess
@@ -29,7 +29,7 @@ from tests.fixtures.generated import NOW
 from tests.fixtures.spoiling import Inline, World, differences
 
 KINDS = tuple(kind for kind in resource_types() if isinstance(kind, ResourceType))
-LISTED = tuple(kind for kind in KINDS if kind.listing is not None and kind.listing.operation != VERSION)
+LISTED = tuple(kind for kind in KINDS if kind.listing is not None and kind.listing.operation not in UNLISTED)
 LIBRARY = shipped().about("kubernetes")
 SOURCE = Source(UUID(int=1), UUID(int=2), "kubernetes", "meadowbrook", "made up")
 HARMLESS: dict[Action, Trouble] = {

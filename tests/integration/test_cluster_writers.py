@@ -123,7 +123,7 @@ def test_the_index_of_a_bundle_names_the_writer_beside_each_evidence(shop: World
     shop.run()
     opened(shop)
     shop.run()
-    index = [_evidence(row, shop.clock()) for row in shop.rows(EVIDENCE, as_of=shop.clock())]
+    index = [_evidence(row, shop.clock()) for row in shop.rows(EVIDENCE, as_of=shop.clock(), gone=False)]
     doors = [line for line in index if (line["resource"], line["type"]) == (DOOR, "kubernetes.service")]
     doors.sort(key=lambda line: str(line["collected_at"]))
     assert [line["written"]["manager"] for line in doors] == ["meadowbrook-deploy", "kubectl-edit"]

@@ -347,8 +347,8 @@ class Between:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._caller, name)
 
-    def pages(self, operation: str, params: Any, *, region: str) -> Iterator[Any]:
-        yield from self._caller.pages(operation, params, region=region)
+    def pages(self, operation: str, params: Any, **more: Any) -> Iterator[Any]:
+        yield from self._caller.pages(operation, params, **more)
         if operation == "core/v1:pods":
             self._then()
 

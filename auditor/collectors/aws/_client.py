@@ -261,7 +261,7 @@ def hear(client: Any, ear: Ear) -> None:
     def answered(http_response: Any, parsed: Any, **_: Any) -> None:
         told = parsed.get("ResponseMetadata", {})
         request_id = told.get("RequestId") or told.get("HTTPHeaders", {}).get("x-amzn-requestid", "")
-        ear.last = Heard(str(request_id), host_of(http_response.url), peer_of(http_response.raw))
+        ear.last = Heard(str(request_id), host_of(http_response.url or ""), peer_of(http_response.raw))
 
     show_peers(client)
     client.meta.events.register("after-call", answered)

@@ -46,6 +46,7 @@ def listing(
     namespaced: bool = True,
     metadata_only: bool = False,
     unsupported: bool = False,
+    watched: bool = True,
 ) -> Listing:
     """All objects of a kind in the cluster, each under its id, with ``keep`` beside what is kept of every object.
 
@@ -58,6 +59,7 @@ def listing(
         namespaced: Whether objects of the kind stand in namespaces.
         metadata_only: Ask for names, labels and owners alone.
         unsupported: Whether an API group that the cluster does not have means that there is none of the kind (a 404 is an answer).
+        watched: Whether a watch tells of changes.
     """
     kept = tree((*NAMED, *keep))
 
@@ -73,7 +75,7 @@ def listing(
         items="items",
         id="id",
         one=ONE,
-        watched=not metadata_only,  # who may watch secrets sees what is in them
+        watched=watched and not metadata_only,  # who may watch secrets sees what is in them
         keep=(*NAMED, *keep, *added),
         page=page,
         unsupported=("NotFound",) if unsupported else (),

@@ -55,7 +55,7 @@ tls_secret = ResourceType(
     version=1,
     title="Certificate read from a Secret",
     place="account",
-    listing=listing(NAMED_SECRETS, "Secret"),
+    listing=listing(NAMED_SECRETS, "Secret", watched=False),
     details={
         "certificate": Read(
             READ_SECRET,

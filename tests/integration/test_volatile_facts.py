@@ -17,6 +17,7 @@ import pytest
 from auditor.collectors.aws._client import connect
 from auditor.collectors.declared import resource_types
 from auditor.domain.bundle import Asked
+from auditor.domain.calls import CALLS
 from auditor.domain.retention import Hold
 from auditor.domain.source import GLOBAL, Place
 from auditor.domain.volatile import MARK
@@ -101,8 +102,8 @@ def test_last_uses_that_move_are_one_new_object_and_no_evidence_of_anybody(
     used(world, **dict.fromkeys((*BUSY, BACK), 0))
     with counted(world, monkeypatch) as objects:
         run = world.run()
-    assert objects["put"] == 1
-    assert kept(world) - contents == {USER + MARK: 1}
+    assert objects["put"] == 2
+    assert kept(world) - contents == {USER + MARK: 1, CALLS: 1}
     assert spans(world) - stretches == {USER + MARK: 1}
     assert contents[USER] == len(NAMES)
     checks = len({row.check_id for row in world.rows("SELECT check_id FROM finding WHERE resource_type = :t", t=USER)})
@@ -207,6 +208,7 @@ def test_a_hold_on_somebody_holds_the_facts_that_stand_beside_their_evidence(wor
     with world.here.open_tenant(world.tenant) as books:
         books.place_hold(Hold(someone, "a claim", "sam", world.clock(), resource=someone))
         held = {one.digest for one in books.kept() if one.holds}
+    held -= {row.digest for row in world.rows("SELECT digest FROM evidence WHERE resource_type = :t", t=CALLS)}
     facts = {row.digest for row in world.rows("SELECT digest FROM evidence WHERE resource_type = :t", t=USER + MARK)}
     assert facts <= held
     assert len(held) == len(facts) + 1, "nobody else's evidence"
