@@ -376,7 +376,7 @@ def test_what_names_no_kms_key_is_refused(arn: str) -> None:
 # -- a folder
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.binary(max_size=2_000))
 def test_packing_makes_nothing_longer_than_by_its_header(data: bytes) -> None:
     assert len(packed(data)) <= len(data) + 1

@@ -11,7 +11,7 @@ from auditor.domain.cluster_network import NetworkPolicy, Rule, Selector, denied
 from auditor.domain.cluster_rights import Binding, Grant, Holding, PolicyRule, Right, Rights, Role, Subject
 from auditor.domain.reading import Seen, Unseen
 
-SMALL = settings(max_examples=300, deadline=None)
+SMALL = settings(max_examples=300)
 VERBS = ("get", "create", "*")
 GROUPS = ("", "apps", "*")
 RESOURCES = ("secrets", "pods", "pods/exec", "*/exec", "*")

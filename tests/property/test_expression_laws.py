@@ -179,7 +179,7 @@ def hide(document: dict[str, Any], path: tuple[Any, ...]) -> dict[str, Any]:
     return copied
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(conditions(), documents)
 @example("count(sizes) > 1", {"sizes": [1, 2, HIDDEN]})
 @example("any(x.on for x in items if x.size > 1)", {"items": [{"on": False, "size": HIDDEN}]})
@@ -187,7 +187,7 @@ def test_a_second_evaluator_written_apart_gives_the_same_answer(condition: str, 
     assert ask(condition, document).value is slow(condition, document, PARAMS, AS_OF)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(conditions(), documents, st.data())
 def test_hiding_a_value_never_turns_one_verdict_into_the_other(
     condition: str, document: dict[str, Any], data: st.DataObject
@@ -199,7 +199,7 @@ def test_hiding_a_value_never_turns_one_verdict_into_the_other(
             assert after is None or before is None or after is before
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(conditions(depth=2), conditions(depth=2), conditions(depth=1), documents)
 def test_the_laws_of_three_valued_logic_hold(p: str, q: str, r: str, document: dict[str, Any]) -> None:
     def value(text: str) -> bool | None:
@@ -216,7 +216,7 @@ def test_the_laws_of_three_valued_logic_hold(p: str, q: str, r: str, document: d
     assert value(f"{p} or true") is True
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(conditions(), documents, st.lists(st.floats(0, 1), min_size=1, max_size=3))
 def test_until_it_turns_the_answer_stays(condition: str, document: dict[str, Any], parts: list[float]) -> None:
     now = ask(condition, document)
@@ -227,7 +227,7 @@ def test_until_it_turns_the_answer_stays(condition: str, document: dict[str, Any
         assert ask(condition, document, moment).value is now.value
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from(("days_since", "days_until")),
     st.sampled_from(SYMBOLS),
@@ -242,7 +242,7 @@ def test_at_the_turn_a_comparison_with_days_really_changes(name: str, symbol: st
         assert condition.evaluate({"at": written}, {}, now.turns_at).value is not now.value
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(conditions(), documents)
 def test_judging_twice_gives_the_same_and_never_asks_a_clock(condition: str, document: dict[str, Any]) -> None:
     definition = {
@@ -269,7 +269,7 @@ def test_judging_twice_gives_the_same_and_never_asks_a_clock(condition: str, doc
     assert (first.verdict == "unknown") is (first.reason is not None)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(conditions(), documents)
 def test_the_deciding_part_is_quoted_from_the_condition(condition: str, document: dict[str, Any]) -> None:
     answer = ask(condition, document)
@@ -282,7 +282,7 @@ HOSTILE = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(HOSTILE | conditions(depth=1), min_size=1, max_size=5).map(" ".join) | st.text(max_size=30))
 def test_whatever_is_written_is_refused_or_answered_and_never_run(source: str) -> None:
     try:

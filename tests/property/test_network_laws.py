@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from auditor.domain.network import Addresses, Rule, is_world, openings
 from auditor.domain.reading import Seen
 
-SMALL = settings(max_examples=60, deadline=None)
+SMALL = settings(max_examples=60)
 
 
 @st.composite

@@ -38,7 +38,7 @@ def grow(steps: Sequence[int]) -> tuple[Frontier, dict[tuple[int, int], bytes], 
     return frontier, kept, all_leaves
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 3 * WIDTH), min_size=1, max_size=5))
 def test_a_log_grown_in_steps_is_the_log_grown_at_once(steps: list[int]) -> None:
     frontier, kept, leaves = grow(steps)
