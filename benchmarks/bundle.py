@@ -8,11 +8,9 @@ of their own.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import threading
-import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -195,13 +193,6 @@ def signing(here: Installation) -> Iterator[None]:
             beside.join()
 
 
-def spans_in(packed: Path) -> int:
-    """How many spans a bundle tells."""
-    with zipfile.ZipFile(packed) as file:
-        (findings,) = (name for name in file.namelist() if name.endswith("data/findings.jsonl"))
-        return sum(len(json.loads(line)["spans"]) for line in file.read(findings).splitlines())
-
-
 def bundled(*, quick: bool) -> Iterable[Row]:
     """The year, its bundle, and the goals it is held against."""
     days, resources = (10, 200) if quick else (365, 2000)
@@ -225,12 +216,10 @@ def bundled(*, quick: bool) -> Iterable[Row]:
             with signing(here):
                 made = run(command, {"AUDITOR_HOME": str(home)})
             checked = run(["-m", "auditor.cli", "bundle", "verify", str(out)])
-            spans = spans_in(out)
         size = out.stat().st_size
     yield at_most("bundle", f"{name}: written, wall", made.wall, 60, " s")
     yield at_most("bundle", f"{name}: written, peak memory", made.peak / 2**20, 256, " MiB")
     yield at_most("bundle", f"{name}: unpacked and verified, wall", checked.wall, 20, " s")
-    yield at_least("bundle", f"{name}: the same, spans a second of CPU", spans / checked.cpu, 17_000, "/s")
     yield at_least("bundle", f"{name}: daily raw copies against the ZIP", year.raw / size, 20, "")
     yield at_least("bundle", f"{name}: daily raw copies against the evidence kept", year.raw / max(kept, 1), 20, "")
 
