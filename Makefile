@@ -20,7 +20,7 @@ up: $(STAMP) ## web, worker and schedule in one process on the embedded database
 	@$(BIN)/auditor up
 
 test: $(STAMP) ## every test that this machine can run; what it cannot is reported
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-all: check test ## what the build runs
 
