@@ -116,7 +116,7 @@ def demo(*, port: int | None, days: int | None, exit_when_done: bool) -> int:
             )
             receiver.trust(here.add_webhook(tenant, receiver.url, by="demo"))
             failed: list[BaseException] = []
-            told = threading.Event()
+            told, over = threading.Event(), threading.Event()
 
             def tell(ticker: Ticker) -> None:
                 def story() -> None:
@@ -129,6 +129,8 @@ def demo(*, port: int | None, days: int | None, exit_when_done: bool) -> int:
                             flush=True,
                         )
                     except BaseException as error:  # noqa: BLE001  (the main thread must hear of it, whatever it was)
+                        if over.is_set():  # its world is being cleared away: a signal now would leave half of it behind
+                            return
                         failed.append(error)
                         print(f"auditor: the story broke off: {error!r}", file=sys.stderr, flush=True)
                     if exit_when_done or failed:
@@ -144,6 +146,7 @@ def demo(*, port: int | None, days: int | None, exit_when_done: bool) -> int:
                 print("  Six weeks of history are filling in. Ctrl-C stops everything.", flush=True)
 
             code = together(here, Work(here, pool), ready=ready, started=tell, watch_after=told)
+            over.set()
     return 1 if failed else code
 
 
